@@ -1,0 +1,35 @@
+"""What can go wrong with an index; every message says what was seen and what to do next."""
+
+from __future__ import annotations
+
+
+class IndexingError(Exception):
+    """Base of all errors of this package."""
+
+
+class IndexNotFound(IndexingError, FileNotFoundError):
+    """There is no index where one was expected."""
+
+
+class IndexDamaged(IndexingError):
+    """A file of the index does not hold what was written, and cannot be rebuilt from another."""
+
+
+class IndexMismatch(IndexingError, ValueError):
+    """The index was made by another model, chunking or format than the one asked for."""
+
+
+class IndexBusy(IndexingError):
+    """Another process is building this index."""
+
+
+class CorpusError(IndexingError, ValueError):
+    """The documents cannot be indexed as asked: no folder, nothing readable, or suddenly far fewer than before."""
+
+
+class ModelError(IndexingError, RuntimeError):
+    """The embedding model cannot be loaded or gives something other than unit vectors of its dimension."""
+
+
+class DocumentNotFound(IndexingError, LookupError):
+    """The index holds no document of that id."""
