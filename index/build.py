@@ -158,7 +158,9 @@ def pending_changes(index_dir: Path) -> PendingChanges:
     found = {entry.name: entry for entry in _scan(roots, index_dir).entries}
     return PendingChanges(
         new=tuple(sorted(found.keys() - known.keys() - skipped)),
-        changed=tuple(name for name in sorted(found.keys() & known.keys()) if not _same_stamp(found[name], known[name])),
+        changed=tuple(
+            name for name in sorted(found.keys() & known.keys()) if not _same_stamp(found[name], known[name])
+        ),
         removed=tuple(sorted(known.keys() - found.keys())),
     )
 
@@ -268,7 +270,8 @@ class _Build:
     # files -> documents
 
     def _changed(self, scan: Scan, known: Mapping[str, FileRecord]) -> tuple[list[FileEntry], list[FileEntry]]:
-        changed, unchanged = [], []
+        changed: list[FileEntry] = []
+        unchanged: list[FileEntry] = []
         for entry in scan.entries:
             record = known.get(entry.name)
             same = record is not None and not self.config.rebuild and _same_stamp(entry, record)
@@ -395,7 +398,8 @@ class _Build:
             for row in np.flatnonzero(~finite):
                 vectors[row] = self.encoder.encode_documents([missing[batch[row]]])[0]
             finite = np.isfinite(vectors).all(axis=1)
-            self.store.put_vectors([key for key, good in zip(batch, finite, strict=True) if good], vectors[finite])
+            usable = np.flatnonzero(finite)
+            self.store.put_vectors([batch[row] for row in usable], vectors[usable])
             self.embedded += len(batch)
         self.progress("embedding", len(keys), len(keys))
 

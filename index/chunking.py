@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -28,9 +29,7 @@ class ChunkingConfig:
             raise ValueError("overlap_tokens must be at least 0 and below chunk_tokens")
 
 
-def chunk_spans(
-    segments: Sequence[Span], token_starts: npt.NDArray[np.int64], config: ChunkingConfig
-) -> list[Span]:
+def chunk_spans(segments: Sequence[Span], token_starts: npt.NDArray[np.int64], config: ChunkingConfig) -> list[Span]:
     """Return the chunks of a document as spans of whole segments, in order.
 
     Args:
@@ -79,4 +78,4 @@ def _within_budget(segment: Span, token_starts: npt.NDArray[np.int64], budget: i
     if high - low <= budget:
         return [segment]
     cuts = [segment.start, *(int(token_starts[at]) for at in range(low + budget, high, budget)), segment.end]
-    return [Span(start, end) for start, end in zip(cuts, cuts[1:], strict=False) if start < end]
+    return [Span(start, end) for start, end in itertools.pairwise(cuts) if start < end]

@@ -1,4 +1,4 @@
-"""What a corpus is made of: sources, documents, spans and chunks, and the canonical text that every offset refers to."""
+"""What a corpus is made of: sources, documents, spans, chunks, and the canonical text every offset refers to."""
 
 from __future__ import annotations
 

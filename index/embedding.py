@@ -124,11 +124,12 @@ class _SentenceTransformersEncoder:
         if not texts:
             return np.empty((0, self.fingerprint.dimension), dtype=np.float32)
         vectors = self._model.encode_document(list(texts), batch_size=BATCH_SIZE, show_progress_bar=False)
-        return self._checked(vectors, len(texts))
+        return self._checked(np.asarray(vectors), len(texts))
 
     def encode_question(self, text: str) -> Floats:
         vectors = self._model.encode_query([text], show_progress_bar=False)
-        return self._checked(vectors, 1)[0]
+        question: Floats = self._checked(np.asarray(vectors), 1)[0]
+        return question
 
     @property
     def _model(self) -> SentenceTransformer:
@@ -148,7 +149,8 @@ def unit_rows(vectors: npt.NDArray[Any]) -> Floats:
     """Return the rows scaled to unit length, float32; zero and non-finite rows stay as they are."""
     rows = np.asarray(vectors, dtype=np.float32)
     lengths = np.linalg.norm(rows, axis=-1, keepdims=True)
-    return np.divide(rows, lengths, out=rows.copy(), where=lengths > 0)
+    scaled: Floats = np.divide(rows, lengths, out=rows.copy(), where=lengths > 0)
+    return scaled
 
 
 def _load_model(name: str) -> SentenceTransformer:

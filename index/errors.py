@@ -11,6 +11,10 @@ class IndexNotFound(IndexingError, FileNotFoundError):
     """There is no index where one was expected."""
 
 
+class IndexEmpty(IndexNotFound):
+    """There is an index, and nothing has been built in it yet."""
+
+
 class IndexDamaged(IndexingError):
     """A file of the index does not hold what was written, and cannot be rebuilt from another."""
 

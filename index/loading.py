@@ -225,9 +225,9 @@ def _document_of_line(line: str, name: str, number: int) -> Document:
     if not isinstance(record, dict):
         raise Unreadable("not an object")
     title = label(record.get("title"))
-    text = canonical_text(record.get("text") if isinstance(record.get("text"), str) else "")
-    text = text if text.strip() else (title or "")
-    if not text.strip():
+    text = record.get("text")
+    text = text if isinstance(text, str) and text.strip() else title
+    if not text:
         raise Unreadable("no text")
     key = canonical_text(str(record.get("_id", record.get("id", number))))
     source = Source(f"{name}#{key}", title, label(record.get("source")), iso_date(record.get("date")))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -88,13 +88,17 @@ def scan_folders(roots: dict[Path, str], *, exclude: Path, readable_suffixes: fr
     notes: list[FileNote] = []
     for root, label in roots.items():
         real_root = root.resolve()
-        for path in _walk(root, exclude, lambda name, reason, label=label: notes.append(FileNote(f"{label}/{name}", reason))):
+        unlistable: list[OSError] = []
+        for path in _walk(root, exclude, unlistable):
             name = f"{label}/{printable(path.relative_to(root).as_posix())}"
             found = _examine(path, name, real_root, readable_suffixes)
             if isinstance(found, FileEntry):
                 entries[name] = found
             elif found is not None:
                 notes.append(found)
+        for error in unlistable:
+            name = printable(os.path.relpath(error.filename or root, root))
+            notes.append(FileNote(f"{label}/{name}", f"cannot be listed: {error.strerror}"))
     return Scan(tuple(entries[name] for name in sorted(entries)), tuple(sorted(notes, key=lambda note: note.name)))
 
 
@@ -103,14 +107,11 @@ def printable(path: str | Path) -> str:
     return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
-def _walk(root: Path, exclude: Path, on_error: Callable[[str, str], None]) -> Iterator[Path]:
+def _walk(root: Path, exclude: Path, unlistable: list[OSError]) -> Iterator[Path]:
     visited: set[tuple[int, int]] = set()
     excluded = os.path.realpath(exclude)
 
-    def complain(error: OSError) -> None:
-        on_error(printable(os.path.relpath(error.filename or root, root)), f"cannot be listed: {error.strerror}")
-
-    for folder, folders, files in os.walk(root, onerror=complain, followlinks=False):
+    for folder, folders, files in os.walk(root, onerror=unlistable.append, followlinks=False):
         info = os.stat(folder)
         if (info.st_dev, info.st_ino) in visited or os.path.realpath(folder) == excluded:
             folders.clear()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import threading
 import weakref
 from collections.abc import Sequence
@@ -14,7 +15,7 @@ import numpy.typing as npt
 
 from index.documents import Chunk, Document, Span
 from index.embedding import Fingerprint
-from index.errors import IndexDamaged, IndexNotFound
+from index.errors import IndexDamaged, IndexEmpty
 from index.lexical import LexicalIndex
 from index.scanning import FileNote
 from index.search_folder import SearchFiles, open_search_folder, write_search_folder
@@ -23,6 +24,8 @@ from index.vectors import VectorIndex
 
 Floats = npt.NDArray[np.float32]
 Ids = npt.NDArray[np.int64]
+
+Version = tuple[int, int]
 
 _log = logging.getLogger(__name__)
 _DOCUMENTS_HELD = 64
@@ -39,6 +42,7 @@ class Snapshot:
         self._search = search
         self._lock = threading.Lock()
         self.index_dir = store.path.parent
+        self.version = _version(store)
         self.generation = store.generation
         self.index_id: str = store.meta("index_id")
         self.fingerprint = Fingerprint(**store.meta("encoder"))
@@ -56,14 +60,15 @@ class Snapshot:
         """Return the newest generation. Search files that are missing or damaged are made again from the store.
 
         Raises:
-            IndexNotFound: there is no index, or nothing has been built in it yet.
+            IndexNotFound: there is no index.
+            IndexEmpty: nothing has been built in it yet.
             IndexDamaged: the store itself is damaged.
             IndexMismatch: it was written in another format.
         """
         store = Store.open_for_reading(index_dir / FILE_NAME)
         try:
             if store.generation == 0:
-                raise IndexNotFound("The index has no documents yet. Add some: pincite index FOLDER")
+                raise IndexEmpty("The index has no documents yet. Add some: pincite index FOLDER")
             return cls(store, _open_or_rebuild(store))
         except BaseException:
             store.close()
@@ -120,17 +125,22 @@ class Snapshot:
             return self._store.segments(doc_id)
 
 
-def current_generation(index_dir: Path) -> int:
-    """Return the number of the newest committed generation.
+def newest_version(index_dir: Path) -> Version:
+    """Return what names the newest committed generation of the index that is in a folder now.
 
     Raises:
-        IndexNotFound: there is no index.
+        IndexNotFound: there is none.
     """
     store = Store.open_for_reading(index_dir / FILE_NAME)
     try:
-        return store.generation
+        return _version(store)
     finally:
         store.close()
+
+
+def _version(store: Store) -> Version:
+    # an index that was deleted and made again starts from generation 1 in another file
+    return os.stat(store.path).st_ino, store.generation
 
 
 def _open_or_rebuild(store: Store) -> SearchFiles:

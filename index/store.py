@@ -198,7 +198,7 @@ class Store:
         return {row[0]: (row[1], row[2], Source(row[0], *row[3:])) for row in rows}
 
     def replace_sources(self, removed: Iterable[str], added: Iterable[tuple[str, str, Source]]) -> None:
-        """Remove sources by path, then add (document id, file name, source); of what goes, id and path are remembered."""
+        """Remove sources by path, then add (document id, file name, source)."""
         self._db.executemany("DELETE FROM sources WHERE path = ?", [(path,) for path in removed])
         self._db.executemany(
             "INSERT OR REPLACE INTO sources VALUES (?, ?, ?, ?, ?, ?)",
@@ -270,7 +270,9 @@ class Store:
 
     def retired_paths(self, doc_id: str) -> list[str]:
         """Return where a document that is gone used to stand."""
-        return [row[0] for row in self._db.execute("SELECT path FROM retired WHERE doc_id = ? ORDER BY path", (doc_id,))]
+        return [
+            row[0] for row in self._db.execute("SELECT path FROM retired WHERE doc_id = ? ORDER BY path", (doc_id,))
+        ]
 
     def document_at(self, path: str) -> str | None:
         """Return the id of the document that stands at a path now."""
@@ -285,7 +287,8 @@ class Store:
             rows = self._db.execute('SELECT chunk_id, doc_id, start, "end" FROM chunks ORDER BY chunk_id').fetchall()
         else:
             rows = self._db.execute(
-                'SELECT chunk_id, doc_id, start, "end" FROM chunks JOIN json_each(?) ON value = chunk_id ORDER BY chunk_id',
+                'SELECT chunk_id, doc_id, start, "end" FROM chunks JOIN json_each(?) ON value = chunk_id'
+                " ORDER BY chunk_id",
                 (json.dumps([int(chunk_id) for chunk_id in chunk_ids]),),
             ).fetchall()
         return [Chunk(chunk_id, doc_id, Span(start, end)) for chunk_id, doc_id, start, end in rows]
@@ -342,7 +345,8 @@ class Store:
         """
         rows = dict(
             self._db.execute(
-                "SELECT chunk_id, vector FROM chunks JOIN vectors ON vectors.key = vector_key JOIN json_each(?) ON value = chunk_id",
+                "SELECT chunk_id, vector FROM json_each(?) JOIN chunks ON chunk_id = value"
+                " JOIN vectors ON vectors.key = vector_key",
                 (json.dumps([int(chunk_id) for chunk_id in chunk_ids]),),
             )
         )
@@ -372,7 +376,7 @@ class Store:
         return self._db.execute("SELECT max(date) FROM sources").fetchone()[0]  # type: ignore[no-any-return]
 
     def texts(self, chunks: Sequence[Chunk]) -> Iterator[tuple[Chunk, str | None, str]]:
-        """Yield each chunk with its document's heading and its own text; chunks of one document should be neighbours."""
+        """Yield each chunk with its document's heading and its own text; neighbours of one document are cheap."""
         held: tuple[str, str | None, str] = ("", None, "")
         for chunk in chunks:
             if chunk.doc_id != held[0]:
@@ -393,7 +397,9 @@ class Store:
 
 def damaged(path: Path, what: str) -> IndexDamaged:
     """Return the error that says a file of the truth is damaged, and the way out."""
-    return IndexDamaged(f"{path} is damaged: {what}. Restore it from a backup, or delete it and run: pincite index FOLDER")
+    return IndexDamaged(
+        f"{path} is damaged: {what}. Restore it from a backup, or delete it and run: pincite index FOLDER"
+    )
 
 
 def pack_spans(spans: Sequence[Span]) -> bytes:

@@ -43,7 +43,7 @@ class VectorIndex:
     def remove(self, ids: Ids) -> None:
         """Remove ids; those not held are passed over."""
         if len(ids):
-            self._index.remove_ids(np.asarray(ids, dtype=np.int64))
+            self._index.remove_ids(faiss.IDSelectorBatch(np.asarray(ids, dtype=np.int64)))
 
     def search(self, query: Floats, *, k: int, allowed: Ids | None = None) -> tuple[Ids, Floats]:
         """Return the best ids and their inner products, best first; equal scores in order of id.
@@ -58,7 +58,8 @@ class VectorIndex:
             return np.empty(0, dtype=np.int64), np.empty(0, dtype=np.float32)
         parameters = None
         if allowed is not None:
-            parameters = faiss.SearchParameters(sel=faiss.IDSelectorBatch(np.asarray(allowed, dtype=np.int64)))
+            selector = faiss.IDSelectorBatch(np.asarray(allowed, dtype=np.int64))
+            parameters = faiss.SearchParameters(sel=selector)  # type: ignore[call-arg]  # missing in its stubs
         scores, ids = self._index.search(query.reshape(1, -1), k, params=parameters)
         found = ids[0] >= 0
         ids, scores = ids[0][found], scores[0][found]
@@ -73,7 +74,7 @@ class VectorIndex:
         """Write the index to a file; a full disk raises OSError."""
         # write_index(path) reports success on a truncated file when the disk fills, a Python writer does not
         with open(path, "wb") as file:
-            writer = faiss.PyCallbackIOWriter(file.write)
+            writer = faiss.PyCallbackIOWriter(file.write)  # type: ignore[attr-defined]  # missing in its stubs
             faiss.write_index(self._index, writer)
             del writer  # flushes its own buffer
 

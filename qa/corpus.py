@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import threading
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from index.documents import Document, Span
 from index.embedding import Encoder, load_encoder
-from index.errors import DocumentNotFound, IndexMismatch
+from index.errors import DocumentNotFound, IndexEmpty, IndexMismatch
 from index.scanning import FileNote
-from index.snapshot import Snapshot, current_generation
+from index.snapshot import Snapshot, newest_version
 from qa.claims import group_claims, quote_of, verdict_of
-from qa.reader import Query, Readable, Reader
-from qa.results import Answer, Citation, CitationCheck, CitationKey, CitationState, Passage, Verdict, quote_digest
+from qa.evidence import EvidenceReader
+from qa.reader import Readable, Reader
+from qa.results import Answer, Citation, CitationCheck, CitationKey, CitationState, Passage, quote_digest
 from qa.retrieval import Filters, RetrievalConfig, missing_words, prepare, retrieve_passages
 
 DEFAULT_INDEX = ".pincite"
@@ -60,14 +61,26 @@ class CorpusStatus:
         }
 
 
+@dataclass(frozen=True, slots=True)
+class _Opened:
+    """What one call works with."""
+
+    snapshot: Snapshot
+    encoder: Encoder
+    reader: Reader
+
+
 class Corpus:
     """An index to ask. Any number of threads may use one; each call is answered from one generation."""
 
-    def __init__(self, snapshot: Snapshot, encoder: Encoder, reader: Reader, config: RetrievalConfig) -> None:
-        self._snapshot = snapshot
-        self._encoder = encoder
-        self._reader = reader
+    def __init__(
+        self, index_dir: Path, *, encoder: Encoder | None, reader: Reader | None, config: RetrievalConfig
+    ) -> None:
+        self._index_dir = index_dir
+        self._given_encoder = encoder
+        self._given_reader = reader
         self._config = config
+        self._opened: _Opened | None = None
         self._switching = threading.Lock()
 
     @classmethod
@@ -79,7 +92,7 @@ class Corpus:
         reader: Reader | None = None,
         config: RetrievalConfig | None = None,
     ) -> Corpus:
-        """Return the corpus of an index folder.
+        """Return the corpus of an index folder. In an index without documents every question raises IndexEmpty.
 
         Args:
             index_dir: None takes ``$PINCITE_INDEX``, else ``.pincite`` in the current folder.
@@ -88,19 +101,15 @@ class Corpus:
             config: None takes the measured settings.
 
         Raises:
-            IndexNotFound: there is no index, or it has no documents yet.
+            IndexNotFound: there is no index.
             IndexDamaged: its store is damaged.
             IndexMismatch: it was made by another model, or in another format.
         """
-        snapshot = Snapshot.open(default_index() if index_dir is None else Path(index_dir))
-        encoder = encoder or load_encoder(snapshot.fingerprint.model)
-        if encoder.fingerprint != snapshot.fingerprint:
-            raise IndexMismatch(_other_model(snapshot, encoder))
-        if reader is None:
-            from qa.evidence import EvidenceReader
-
-            reader = EvidenceReader(encoder)
-        return cls(snapshot, encoder, reader, config or RetrievalConfig())
+        folder = default_index() if index_dir is None else Path(index_dir)
+        corpus = cls(folder, encoder=encoder, reader=reader, config=config or RetrievalConfig())
+        with contextlib.suppress(IndexEmpty):
+            corpus._current()
+        return corpus
 
     def retrieve(self, question: str, k: int = 10, *, filters: Filters | None = None) -> list[Passage]:
         """Return the best passages for a question, best first.
@@ -113,9 +122,9 @@ class Corpus:
         Raises:
             QuestionError: the question is empty or too long.
         """
-        snapshot = self._current()
-        query = prepare(question, snapshot, self._encoder)
-        return retrieve_passages(query, snapshot, k=k, filters=filters, config=self._config)
+        opened = self._current()
+        query = prepare(question, opened.snapshot, opened.encoder)
+        return retrieve_passages(query, opened.snapshot, k=k, filters=filters, config=self._config)
 
     def ask(self, question: str, *, filters: Filters | None = None) -> Answer:
         """Return what the documents say to a question, or that they do not.
@@ -123,13 +132,12 @@ class Corpus:
         Raises:
             QuestionError: the question is empty or too long.
         """
-        snapshot = self._current()
-        query = prepare(question, snapshot, self._encoder)
-        passages = retrieve_passages(
-            query, snapshot, k=self._reader.passages_read, filters=filters, config=self._config
-        )
-        readings = self._reader.read(query, [_readable(passage, snapshot) for passage in passages])
-        confident = [reading for reading in readings if reading.score >= self._reader.threshold]
+        opened = self._current()
+        snapshot, reader = opened.snapshot, opened.reader
+        query = prepare(question, snapshot, opened.encoder)
+        passages = retrieve_passages(query, snapshot, k=reader.passages_read, filters=filters, config=self._config)
+        readings = reader.read(query, [_readable(passage, snapshot) for passage in passages])
+        confident = [reading for reading in readings if reading.score >= reader.threshold]
         claims = group_claims([quote_of(r, snapshot.document(r.readable.passage.doc_id)) for r in confident])
         return Answer(
             question=query.text,
@@ -146,7 +154,7 @@ class Corpus:
         Raises:
             DocumentNotFound: the index holds none of that id.
         """
-        return self._current().document(doc_id)
+        return self._current().snapshot.document(doc_id)
 
     def cite(self, citation_id: str) -> CitationCheck:
         """Return what a citation points at today.
@@ -154,7 +162,7 @@ class Corpus:
         Raises:
             ValueError: it is not a citation id.
         """
-        return _check_citation(CitationKey.parse(citation_id), self._current())
+        return _check_citation(CitationKey.parse(citation_id), self._current().snapshot)
 
     def source_state(self, doc_id: str) -> SourceState:
         """Compare the file a document was read from, as it is on disk now, with what was indexed.
@@ -162,7 +170,7 @@ class Corpus:
         Raises:
             DocumentNotFound: the index holds no document of that id.
         """
-        snapshot = self._current()
+        snapshot = self._current().snapshot
         name = snapshot.document(doc_id).path.partition("#")[0]
         root = next((Path(root) for root, label in snapshot.roots.items() if name.startswith(f"{label}/")), None)
         if root is None:
@@ -174,20 +182,32 @@ class Corpus:
             return "missing"
         return "unchanged" if found == snapshot.file_sha256(name) else "changed"
 
+    def warm_up(self) -> None:
+        """Load the models now rather than at the first question; does nothing while the index is empty."""
+        with contextlib.suppress(IndexEmpty):
+            self.ask("warm up")
+
     def status(self) -> CorpusStatus:
         """Return what is indexed now."""
-        return status_of(self._current())
+        return status_of(self._current().snapshot)
 
-    def _current(self) -> Snapshot:
+    def _current(self) -> _Opened:
         """Return the newest generation, switching to it by one assignment when there is a newer one."""
-        if current_generation(self._snapshot.index_dir) != self._snapshot.generation:
+        opened = self._opened
+        if opened is None or newest_version(self._index_dir) != opened.snapshot.version:
             with self._switching:
-                if current_generation(self._snapshot.index_dir) != self._snapshot.generation:
-                    newer = Snapshot.open(self._snapshot.index_dir)
-                    if newer.fingerprint != self._encoder.fingerprint:
-                        raise IndexMismatch(_other_model(newer, self._encoder))
-                    self._snapshot = newer
-        return self._snapshot
+                opened = self._opened
+                if opened is None or newest_version(self._index_dir) != opened.snapshot.version:
+                    opened = self._opened = self._open_newest(opened)
+        return opened
+
+    def _open_newest(self, before: _Opened | None) -> _Opened:
+        snapshot = Snapshot.open(self._index_dir)
+        encoder = before.encoder if before else self._given_encoder or load_encoder(snapshot.fingerprint.model)
+        if encoder.fingerprint != snapshot.fingerprint:
+            raise IndexMismatch(_other_model(snapshot, encoder))
+        reader = before.reader if before else self._given_reader or EvidenceReader(encoder)
+        return _Opened(snapshot, encoder, reader)
 
 
 def default_index() -> Path:

@@ -83,5 +83,5 @@ class Reader(Protocol):
         ...
 
     def read(self, query: Query, readables: Sequence[Readable]) -> list[Reading]:
-        """Return readings, best first, at most a few per passage; equal scores keep passage order. [] for no passages."""
+        """Return readings, best first, a few per passage; equal scores keep passage order. [] for no passages."""
         ...

@@ -111,7 +111,7 @@ def retrieve_passages(
     *,
     k: int,
     filters: Filters | None = None,
-    config: RetrievalConfig = RetrievalConfig(),  # noqa: B008 - frozen
+    config: RetrievalConfig = RetrievalConfig(),
 ) -> list[Passage]:
     """Return the best passages, best first; equal scores in order of chunk id. Fewer when the corpus holds fewer.
 

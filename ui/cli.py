@@ -1,0 +1,452 @@
+"""The command line: arguments in, sentences or JSON out."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+if TYPE_CHECKING:
+    from index.build import BuildReport
+    from qa.results import Answer
+    from qa.retrieval import Filters
+
+EXIT_PROBLEM = 1
+EXIT_USAGE = 2
+EXIT_SKIPPED = 3
+
+DEFAULT_CORPUS = Path("seeds")
+
+app = typer.Typer(
+    name="pincite",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="rich",
+    help="Ask your documents; every answer is a quote you can check.\n\n"
+    "Start with [bold]pincite index FOLDER[/], then [bold]pincite ask 'who controls Idlib?'[/] or "
+    "[bold]pincite chat[/].",
+    epilog="Exit codes: 0 done · 1 check or cite found something wrong · 2 not possible, the message says why · "
+    "3 index --strict skipped files.",
+)
+
+_out = Console(highlight=False, soft_wrap=True)
+_err = Console(stderr=True, highlight=False, soft_wrap=True)
+
+IndexOption = Annotated[
+    Path | None,
+    typer.Option("--index", metavar="DIR", help="Index folder. Default: $PINCITE_INDEX, else .pincite here."),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
+SourceOption = Annotated[
+    list[str] | None,
+    typer.Option("--source", metavar="PATTERN", help="Only documents whose path or publisher matches, 'seeds/*.txt'."),
+]
+DocumentOption = Annotated[
+    list[str] | None, typer.Option("--document", metavar="ID", help="Only this document. May be repeated.")
+]
+SinceOption = Annotated[str | None, typer.Option("--since", metavar="DATE", help="Only from this date on, 2017-03-03.")]
+UntilOption = Annotated[str | None, typer.Option("--until", metavar="DATE", help="Only up to this date.")]
+
+
+def main() -> None:
+    """Run the command line; every foreseen error is one sentence on standard error."""
+    logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
+    app()
+
+
+@contextmanager
+def _one_sentence() -> Iterator[None]:
+    """Turn foreseen errors into a sentence and an exit code."""
+    from index.errors import IndexingError
+    from qa.errors import AnsweringError
+
+    try:
+        yield
+    except (IndexingError, AnsweringError) as error:
+        _complain(str(error))
+    except OSError as error:
+        _complain(f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}")
+
+
+def _complain(sentence: str) -> None:
+    _err.print(_plain(sentence))
+    raise typer.Exit(EXIT_USAGE)
+
+
+@app.command()
+def index(
+    paths: Annotated[
+        list[Path] | None,
+        typer.Argument(metavar="[FOLDER]...", help="Folders to cover from now on. Default: those covered, else seeds."),
+    ] = None,
+    index_dir: IndexOption = None,
+    model: Annotated[
+        str | None,
+        typer.Option(help="Embedding model: all-MiniLM-L6-v2 (bundled), or another sentence-transformers model."),
+    ] = None,
+    rebuild: Annotated[
+        bool, typer.Option("--rebuild", help="Read and cut every file again; needed for another --model.")
+    ] = False,
+    allow_shrink: Annotated[
+        bool, typer.Option("--allow-shrink", help="Go on when more than half of the files are gone.")
+    ] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="Exit with 3 when a file had to be skipped.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Build the index, or bring it up to date.
+
+    Only what changed is read and embedded again. Files that cannot be read are listed with the reason. A folder once
+    given stays covered: later runs without arguments update it.
+
+    [dim]pincite index seeds   ·   pincite index ~/reports ~/clippings   ·   pincite index[/]
+    """
+    with _one_sentence():
+        from index.build import BuildConfig, build_index, covered_roots
+        from index.embedding import BUNDLED_MODEL, load_encoder
+        from qa.corpus import default_index
+
+        folder = index_dir or default_index()
+        roots = paths or ([] if covered_roots(folder) else [DEFAULT_CORPUS])
+        encoder = load_encoder(model or _model_of(folder) or BUNDLED_MODEL)
+        config = BuildConfig(allow_shrink=allow_shrink, rebuild=rebuild)
+        with _progress() as on_progress:
+            report = build_index(folder, roots, encoder=encoder, config=config, on_progress=on_progress)
+    _print_json(report.to_dict()) if as_json else _print_build(report)
+    if strict and any(note.skipped for note in report.notes):
+        raise typer.Exit(EXIT_SKIPPED)
+
+
+@app.command()
+def ask(
+    question: Annotated[str, typer.Argument(help="A question in plain words.")],
+    index_dir: IndexOption = None,
+    source: SourceOption = None,
+    document: DocumentOption = None,
+    since: SinceOption = None,
+    until: UntilOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Answer a question with quotes, each with its exact place, or say that the documents do not.
+
+    [dim]pincite ask 'who controls Idlib?'   ·   pincite ask --since 2020-01-01 --json 'how many people fled?'[/]
+    """
+    with _one_sentence():
+        from qa.corpus import Corpus
+
+        filters = _filters(source, document, since, until)
+        answer = Corpus.open(index_dir).ask(question, filters=filters)
+    _print_json(answer.to_dict()) if as_json else _print_answer(answer)
+
+
+@app.command()
+def search(
+    query: Annotated[str, typer.Argument(help="Words or a question.")],
+    k: Annotated[int, typer.Option("-k", help="How many passages, 1 to 200.")] = 5,
+    index_dir: IndexOption = None,
+    source: SourceOption = None,
+    document: DocumentOption = None,
+    since: SinceOption = None,
+    until: UntilOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List the best passages for a query, each with its score and place.
+
+    [dim]pincite search 'refugees at the Turkish border'   ·   pincite search -k 20 --json Idlib[/]
+    """
+    with _one_sentence():
+        from qa.corpus import Corpus
+
+        filters = _filters(source, document, since, until)
+        passages = Corpus.open(index_dir).retrieve(query, k, filters=filters)
+    _print_json([passage.to_dict() for passage in passages]) if as_json else _print_passages(passages)
+
+
+@app.command()
+def chat(
+    index_dir: IndexOption = None,
+    host: Annotated[
+        str, typer.Option(help="Address to listen on. Anything but 127.0.0.1 lets others in.")
+    ] = "127.0.0.1",
+    port: Annotated[int | None, typer.Option(help="Port. Default: 7860, or the next free one.")] = None,
+    open_browser: Annotated[bool, typer.Option("--open", help="Open the page in the browser.")] = False,
+) -> None:
+    """Serve the chat page on this machine. Ctrl-C stops it.
+
+    [dim]pincite chat   ·   pincite chat --port 8000 --open[/]
+    """
+    with _one_sentence():
+        from qa.corpus import Corpus
+        from ui.server import serve
+
+        _err.print("Loading …")
+        corpus = Corpus.open(index_dir)
+        corpus.warm_up()
+        serve(corpus, host=host, port=port, open_browser=open_browser, on_ready=_print_address)
+
+
+@app.command()
+def status(index_dir: IndexOption = None, as_json: JsonOption = False) -> None:
+    """Say what is indexed, from what, when, and what has changed on disk since."""
+    with _one_sentence():
+        from index.build import pending_changes
+        from index.snapshot import Snapshot
+        from qa.corpus import default_index, status_of
+
+        state = status_of(Snapshot.open(index_dir or default_index()))
+        pending = pending_changes(state.index_dir)
+    if as_json:
+        _print_json({**state.to_dict(), "pending": pending.to_dict()})
+        return
+    _out.print(
+        _plain(f"{_count(state.documents, 'document')}, {_count(state.chunks, 'passage')} · index {state.index_id}")
+    )
+    _out.print(_plain(f"folders  {', '.join(state.roots)}"))
+    _out.print(_plain(f"built    {state.built_at}, generation {state.generation}, in {state.index_dir}"))
+    _out.print(_plain(f"model    {state.model}"))
+    _out.print(_plain(f"newest   {state.newest_date or 'no document has a date'}"))
+    _print_notes(state.notes)
+    if pending:
+        counts = f"{len(pending.new)} new, {len(pending.changed)} changed, {len(pending.removed)} removed"
+        _out.print(_plain(f"{counts} on disk since. Update: pincite index"))
+    else:
+        _out.print("Up to date with the folders.")
+
+
+@app.command()
+def cite(
+    citation_id: Annotated[str, typer.Argument(metavar="ID", help="A citation id, from any answer.")],
+    index_dir: IndexOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Check a citation: valid, moved, changed or deleted; print the quote in its context.
+
+    Exits with 1 when the words no longer stand in the documents.
+    """
+    with _one_sentence():
+        from qa.corpus import Corpus
+        from qa.errors import QuestionError
+        from qa.results import CitationState
+
+        corpus = Corpus.open(index_dir)
+        try:
+            checked = corpus.cite(citation_id)
+        except ValueError as error:
+            raise QuestionError(str(error)) from error
+        citation = checked.citation
+        text = corpus.document(citation.doc_id).text if citation else ""
+    if as_json:
+        _print_json(checked.to_dict())
+    else:
+        _out.print(_plain(f"{checked.state.value}   {checked.path or 'no file the index remembers'}"))
+        if citation:
+            _out.print(_plain(f"{citation.title} · characters {citation.span.start}-{citation.span.end}\n"))
+            _out.print(_in_context(text, citation.span.start, citation.span.end))
+    if checked.state in (CitationState.CHANGED, CitationState.DELETED):
+        raise typer.Exit(EXIT_PROBLEM)
+
+
+@app.command()
+def check(
+    index_dir: IndexOption = None,
+    repair: Annotated[bool, typer.Option("--repair", help="Make damaged search files again.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Verify the whole index: every hash, every place, every vector. Exits with 1 when something is wrong."""
+    with _one_sentence():
+        from index.check import check_index
+        from qa.corpus import default_index
+
+        report = check_index(index_dir or default_index(), repair=repair)
+    if as_json:
+        _print_json(report.to_dict())
+    else:
+        _out.print(f"{_count(report.documents, 'document')}, {_count(report.chunks, 'passage')} read.")
+        for problem in report.store_problems:
+            _out.print(_plain(problem))
+        if report.search_problem:
+            remedy = "made again." if report.repaired else "pincite check --repair makes it again; nothing is lost."
+            _out.print(_plain(f"{report.search_problem}; {remedy}"))
+        if report.is_sound:
+            _out.print("The index is sound.")
+    if not report.is_sound:
+        raise typer.Exit(EXIT_PROBLEM)
+
+
+@app.command(name="eval")
+def evaluate(
+    data: Annotated[Path, typer.Argument(help="A SQuAD-format JSON file, or a BEIR folder.")],
+    stripped: Annotated[
+        bool, typer.Option("--stripped", help="Run on a copy without punctuation: only letters, digits and spaces.")
+    ] = False,
+    index_dir: Annotated[
+        Path | None, typer.Option("--index", metavar="DIR", help="Keep the index here, so nothing is embedded twice.")
+    ] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Ask only the first N questions.")] = None,
+    as_json: JsonOption = False,
+    questions: Annotated[bool, typer.Option("--questions", help="With --json: one row per question too.")] = False,
+    model: Annotated[str | None, typer.Option(help="Embedding model. Default: the bundled one.")] = None,
+) -> None:
+    """Measure retrieval and answers on questions whose answers are known.
+
+    Each paragraph of a SQuAD file is a document. A BEIR folder holds corpus.jsonl, queries.jsonl and qrels; a line of
+    queries.jsonl may carry "answers", [] when there is none.
+
+    [dim]pincite eval dev-v2.0.json   ·   pincite eval dev-v2.0.json --stripped --index /tmp/kept --limit 500 --json[/]
+    """
+    with _one_sentence():
+        from functools import partial
+
+        from index.embedding import BUNDLED_MODEL, load_encoder
+        from qa.evaluation import EvaluationConfig, index_of_documents, report_rows, run_evaluation
+
+        encoder = load_encoder(model or BUNDLED_MODEL)
+        with _progress() as on_progress:
+            report = run_evaluation(
+                data,
+                partial(index_of_documents, encoder=encoder, on_progress=on_progress),
+                index_dir=index_dir,
+                stripped=stripped,
+                config=EvaluationConfig(limit=limit),
+                on_progress=partial(on_progress, "asking"),
+            )
+    if as_json:
+        _print_json(report.to_dict(questions=questions))
+        return
+    counts = report.counts
+    table = Table(
+        "", "metric", "value", "questions", title=_plain(f"{report.dataset}{' (stripped)' if stripped else ''}")
+    )
+    for row in report_rows(report):
+        table.add_row(row.group, row.metric, "–" if row.value is None else f"{row.value:.3f}", str(row.questions))
+    _out.print(table)
+    _out.print(f"{counts.documents:,} documents, {counts.questions:,} questions, {report.seconds:,.0f} s.")
+
+
+def _model_of(index_dir: Path) -> str | None:
+    """Return the model an index was made with; None when there is no index, or an empty one."""
+    from index.store import FILE_NAME, Store
+
+    if not (index_dir / FILE_NAME).is_file():
+        return None
+    store = Store.open_for_reading(index_dir / FILE_NAME)
+    try:
+        return (store.meta("encoder") or {}).get("model")
+    finally:
+        store.close()
+
+
+def _filters(source: list[str] | None, document: list[str] | None, since: str | None, until: str | None) -> Filters:
+    from qa.retrieval import Filters
+
+    return Filters(tuple(document or ()), tuple(source or ()), since, until)
+
+
+@contextmanager
+def _progress() -> Iterator[Any]:
+    """Yield a callback that draws a progress bar on standard error, when that is a terminal."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=_err, transient=True, disable=not _err.is_terminal) as bars:
+        tasks: dict[str, Any] = {}
+
+        def on_progress(stage: str, done: int, total: int) -> None:
+            if stage not in tasks:
+                tasks[stage] = bars.add_task(stage, total=total or None)
+            bars.update(tasks[stage], completed=done, total=total or None)
+
+        yield on_progress
+
+
+def _print_address(url: str) -> None:
+    _out.print(f"Chat on {url} · Ctrl-C stops it")
+
+
+def _print_json(value: Any) -> None:
+    print(json.dumps(value, ensure_ascii=False, indent=2))
+
+
+def _print_build(report: BuildReport) -> None:
+    _out.print(
+        f"{_count(report.documents, 'document')}, {_count(report.chunks, 'passage')} · index {report.index_id} "
+        f"(generation {report.generation})"
+    )
+    _out.print(
+        f"{report.added} added, {report.removed} removed, {_count(report.unchanged_files, 'file')} unchanged, "
+        f"{_count(report.embedded, 'passage')} embedded in {report.seconds:.1f} s"
+    )
+    _print_notes(report.notes)
+
+
+def _print_notes(notes: Any) -> None:
+    for skipped, heading in ((True, "skipped"), (False, "indexed with a note")):
+        rows = [note for note in notes if note.skipped is skipped]
+        if rows:
+            _out.print(f"{_count(len(rows), 'file')} {heading}:")
+        for note in rows:
+            _out.print(_plain(f"  {note.name}  {note.reason}"))
+
+
+def _print_answer(answer: Answer) -> None:
+    if not answer.claims:
+        _out.print(Text("Not in the documents.", style="bold"))
+        if answer.missing_words:
+            _out.print(_plain(f"Found nowhere: {', '.join(answer.missing_words)}"))
+        if answer.related:
+            _out.print("\nClosest passages (not answers):")
+            _print_passages(answer.related[:3])
+        return
+    if answer.verdict == "differs":
+        _out.print(Text(f"Sources differ: {_count(len(answer.claims), 'claim')}", style="bold"))
+    number = 0
+    for claim in answer.claims:
+        _out.print(Text("\n").append(_plain(claim.text), style="bold"))
+        for quote in claim.quotes:
+            number += 1
+            start = quote.citation.span.start
+            _out.print(_marked(quote.text, quote.answer.start - start, quote.answer.end - start))
+            citation = quote.citation
+            facts = [quote.speaker.name if quote.speaker else None, citation.source, citation.date]
+            place = f"{citation.path}, characters {citation.span.start}-{citation.span.end}"
+            said = " · ".join(fact for fact in facts if fact and fact != citation.path)
+            _out.print(Text(f"[{number}] ", style="cyan").append(_plain(f"{said + ' · ' if said else ''}{place}")))
+            _out.print(Text("    ").append(_plain(f"pincite cite {citation.id}"), style="dim"))
+
+
+def _print_passages(passages: Any) -> None:
+    if not passages:
+        _out.print("No passage matches.")
+    for passage in passages:
+        head = Text(f"{passage.rank}. ", style="cyan").append(f"{passage.score:.3f}  ")
+        _out.print(head.append(_plain(f"{passage.citation.path}, characters {passage.span.start}-{passage.span.end}")))
+        _out.print(_plain(f"{' '.join(passage.text.split())}"))
+        _out.print(Text("   ").append(_plain(f"pincite cite {passage.citation.id}"), style="dim"))
+
+
+def _in_context(text: str, start: int, end: int, around: int = 200) -> Text:
+    low, high = max(0, start - around), min(len(text), end + around)
+    return _marked(text[low:high], start - low, end - low)
+
+
+def _marked(text: str, start: int, end: int) -> Text:
+    return _plain(text[:start]).append(_plain(text[start:end]), style="bold").append(_plain(text[end:]))
+
+
+def _plain(text: str) -> Text:
+    """Return text that a terminal shows and does not obey."""
+    from ui.render import visible
+
+    return Text(visible(text))
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
