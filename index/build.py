@@ -224,6 +224,8 @@ class _Build:
         to_read, unchanged = self._changed(scan, known)
         reading = self._read(to_read, known)
         reading.notes += scan.notes
+        untouched = {entry.name for entry in unchanged}
+        reading.notes += [FileNote(*note) for note in self.store.notes() if note[0] in untouched]
         sources = self._sources_after(gone, reading)
         if not sources:
             raise CorpusError(self._nothing_readable(scan, reading.notes))

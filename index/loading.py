@@ -110,12 +110,19 @@ def _decode_by_detection(data: bytes, error: UnicodeDecodeError) -> _Text:
     mostly_utf8 = data.decode("utf-8", "replace")
     if mostly_utf8.count("\ufffd") * 100 < len(data) and any(byte > 127 for byte in _without(data, error)):
         return _Text(mostly_utf8, (f"{mostly_utf8.count(chr(0xFFFD))} bytes unreadable, the first at {error.start:,}",))
-    best = charset_normalizer.from_bytes(data[:1_000_000]).best()
-    if best is not None and not (_looks_binary(data) and not best.encoding.startswith("utf_16")):
-        return _decoded(data, best.encoding)
-    if _looks_binary(data):
+    encoding = _detect(data[:1_000_000])
+    if _looks_binary(data) and not encoding.startswith("utf_16"):
         raise Unreadable("looks binary")
-    return _decoded(data, "utf-8")
+    return _decoded(data, encoding)
+
+
+def _detect(data: bytes) -> str:
+    """Return the likeliest encoding; of those equally likely the commonest one, Windows' Western European."""
+    matches = list(charset_normalizer.from_bytes(data))
+    best = [match for match in matches if (match.chaos, match.coherence) == (matches[0].chaos, matches[0].coherence)]
+    if any("cp1252" in match.could_be_from_charset for match in best):
+        return "cp1252"
+    return best[0].encoding if best else "utf-8"
 
 
 def _without(data: bytes, error: UnicodeDecodeError) -> bytes:
@@ -201,7 +208,8 @@ def _visible_text(root: LexborNode | None) -> str:
             parts.append(re.sub(r"\s+", " ", node.text_content or ""))
         else:
             gap = "\n\n" if node.tag in _PARAGRAPHS else "\n" if node.tag in _BLOCKS else ""
-            todo += [gap, *reversed(list(node.iter(include_text=True))), gap]
+            inside = list(node.iter(include_text=True))
+            todo += [gap, *reversed(inside), gap] if inside else [gap]
     lines = (line.strip() for line in re.sub(" {2,}", " ", "".join(parts)).split("\n"))
     return re.sub("\n{3,}", "\n\n", "\n".join(lines)).strip()
 

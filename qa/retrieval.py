@@ -40,11 +40,11 @@ class RetrievalConfig:
 
     Attributes:
         dense_weight: share of the dense score in 0..1.
-        candidates: how many chunks each ranking gives to the mix.
+        candidates: how many chunks each ranking gives to the mix; the same for every ``k``, so that the order is too.
     """
 
     dense_weight: float = 0.6
-    candidates: int = 100
+    candidates: int = MAX_PASSAGES
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +124,7 @@ def retrieve_passages(
     """
     k = max(1, min(k, MAX_PASSAGES))
     allowed = _allowed_ids(snapshot, filters)
-    chunk_ids, dense, lexical = _candidates(query, snapshot, max(config.candidates, k), allowed)
+    chunk_ids, dense, lexical = candidates(query, snapshot, config.candidates, allowed)
     fused = convex_combination(dense, lexical, dense_weight=config.dense_weight)
     best = np.lexsort((chunk_ids, -fused))[:k]
     chunks = snapshot.chunks(chunk_ids[best].tolist())
@@ -136,7 +136,7 @@ def retrieve_passages(
     return passages
 
 
-def _candidates(
+def candidates(
     query: Query, snapshot: Snapshot, count: int, allowed: npt.NDArray[np.int64] | None
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32], npt.NDArray[np.float32]]:
     """Return the chunks either ranking puts among its best, with both scores of each."""

@@ -409,7 +409,7 @@ def _print_answer(answer: Answer) -> None:
         _out.print(Text(f"Sources differ: {_count(len(answer.claims), 'claim')}", style="bold"))
     number = 0
     for claim in answer.claims:
-        _out.print(Text("\n").append(_plain(claim.text), style="bold"))
+        _out.print(Text("\n").append(_plain(claim.text, style="bold")))
         for quote in claim.quotes:
             number += 1
             start = quote.citation.span.start
@@ -419,7 +419,7 @@ def _print_answer(answer: Answer) -> None:
             place = f"{citation.path}, characters {citation.span.start}-{citation.span.end}"
             said = " · ".join(fact for fact in facts if fact and fact != citation.path)
             _out.print(Text(f"[{number}] ", style="cyan").append(_plain(f"{said + ' · ' if said else ''}{place}")))
-            _out.print(Text("    ").append(_plain(f"pincite cite {citation.id}"), style="dim"))
+            _out.print(Text("    ").append(_plain(f"pincite cite {citation.id}", style="dim")))
 
 
 def _print_passages(passages: Any) -> None:
@@ -429,7 +429,7 @@ def _print_passages(passages: Any) -> None:
         head = Text(f"{passage.rank}. ", style="cyan").append(f"{passage.score:.3f}  ")
         _out.print(head.append(_plain(f"{passage.citation.path}, characters {passage.span.start}-{passage.span.end}")))
         _out.print(_plain(f"{' '.join(passage.text.split())}"))
-        _out.print(Text("   ").append(_plain(f"pincite cite {passage.citation.id}"), style="dim"))
+        _out.print(Text("   ").append(_plain(f"pincite cite {passage.citation.id}", style="dim")))
 
 
 def _in_context(text: str, start: int, end: int, around: int = 200) -> Text:
@@ -438,14 +438,14 @@ def _in_context(text: str, start: int, end: int, around: int = 200) -> Text:
 
 
 def _marked(text: str, start: int, end: int) -> Text:
-    return _plain(text[:start]).append(_plain(text[start:end]), style="bold").append(_plain(text[end:]))
+    return _plain(text[:start]).append(_plain(text[start:end], style="bold")).append(_plain(text[end:]))
 
 
-def _plain(text: str) -> Text:
+def _plain(text: str, style: str = "") -> Text:
     """Return text that a terminal shows and does not obey."""
     from ui.render import visible
 
-    return Text(visible(text))
+    return Text(visible(text), style=style)
 
 
 def _count(number: int, noun: str) -> str:

@@ -1,0 +1,49 @@
+"""Dependencies point one way: ui -> qa -> index; a heavy library is imported in the file that owns it."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from conftest import PROJECT
+
+LAYERS = {"index": {"index"}, "qa": {"index", "qa"}, "ui": {"index", "qa", "ui"}}
+OWNERS = {
+    "faiss": {"index/vectors.py"},
+    "tantivy": {"index/lexical.py"},
+    "sqlite3": {"index/store.py"},
+    "sentence_transformers": {"index/embedding.py"},
+    "selectolax": {"index/loading.py"},
+    "charset_normalizer": {"index/loading.py"},
+    "filelock": {"index/build.py"},
+    "gradio": {"ui/app.py", "ui/server.py"},
+    "typer": {"ui/cli.py"},
+    "rich": {"ui/cli.py"},
+}
+
+
+def modules() -> Iterator[tuple[str, ast.Module]]:
+    for layer in LAYERS:
+        for path in sorted((PROJECT / layer).rglob("*.py")):
+            yield path.relative_to(PROJECT).as_posix(), ast.parse(path.read_text())
+
+
+def imported(tree: ast.Module) -> set[str]:
+    names = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            names.add((node.module or "").split(".")[0])
+    return names
+
+
+@pytest.mark.parametrize(("path", "tree"), list(modules()), ids=[path for path, _ in modules()])
+def test_imports_point_one_way_and_heavy_libraries_have_one_owner(path: str, tree: ast.Module) -> None:
+    names = imported(tree)
+    layer = Path(path).parts[0]
+    assert not names & (LAYERS.keys() - LAYERS[layer])
+    for library in names & OWNERS.keys():
+        assert path in OWNERS[library]

@@ -1,0 +1,337 @@
+"""What a build reads, embeds, keeps and refuses."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import filelock
+import numpy as np
+import pytest
+from conftest import Build, StubEncoder
+
+from index import build as build_module
+from index.build import LOCK_NAME, build_index, pending_changes
+from index.check import check_index
+from index.errors import CorpusError, IndexBusy, IndexMismatch
+from index.snapshot import Snapshot
+from index.store import FILE_NAME, Store
+
+OLD = 1_600_000_000
+
+
+def settle(folder: Path) -> None:
+    """Give every file an old time stamp, as files have that nobody is just writing."""
+    for path in folder.rglob("*"):
+        os.utime(path, (OLD, OLD))
+
+
+def paths(index_dir: Path) -> set[str]:
+    snapshot = Snapshot.open(index_dir)
+    return {source.path for i in snapshot.document_ids() for source in snapshot.document(i).sources}
+
+
+def test_a_first_build_holds_every_document(build: Build, index_dir: Path) -> None:
+    report = build()
+    assert (report.generation, report.documents, report.added, report.removed) == (1, 3, 3, 0)
+    assert report.embedded == report.chunks == 3
+    assert paths(index_dir) == {"docs/rivers.txt", "docs/cheese.txt", "docs/space.md"}
+    assert check_index(index_dir).is_sound
+
+
+def test_an_unchanged_folder_is_not_read_again(build: Build, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    settle(folder)
+    first = build()
+    monkeypatch.setattr(build_module, "read_bytes", lambda entry: pytest.fail(f"{entry.name} was read"))
+    again = build()
+    assert (again.generation, again.index_id, again.unchanged_files) == (1, first.index_id, 3)
+    assert (again.added, again.removed, again.embedded) == (0, 0, 0)
+
+
+def test_a_new_file_alone_is_embedded(build: Build, folder: Path, encoder: StubEncoder) -> None:
+    build()
+    encoder.embedded.clear()
+    (folder / "new.txt").write_text("Mount Etna is a volcano.")
+    report = build()
+    assert (report.added, report.removed, report.embedded) == (1, 0, 1)
+    assert encoder.embedded == ["Mount Etna is a volcano."]
+
+
+def test_an_edited_file_replaces_its_text(build: Build, folder: Path, index_dir: Path) -> None:
+    build()
+    (folder / "cheese.txt").write_text("Gruyere is a Swiss cheese.")
+    report = build()
+    assert (report.documents, report.added, report.removed, report.embedded) == (3, 1, 1, 1)
+    snapshot = Snapshot.open(index_dir)
+    texts = [snapshot.document(doc_id).text for doc_id in snapshot.document_ids()]
+    assert sum("cheese" in text for text in texts) == 1
+    assert check_index(index_dir).is_sound
+
+
+def test_an_edit_that_keeps_size_and_time_stamp_is_noticed_while_the_file_is_fresh(build: Build, folder: Path) -> None:
+    build()
+    stamp = (folder / "cheese.txt").stat()
+    text = (folder / "cheese.txt").read_text()
+    (folder / "cheese.txt").write_text(text.replace("Gouda", "Edam!"))
+    os.utime(folder / "cheese.txt", ns=(stamp.st_atime_ns, stamp.st_mtime_ns))
+    assert build().added == 1
+
+
+def test_a_renamed_or_moved_file_keeps_its_vectors(build: Build, folder: Path, index_dir: Path) -> None:
+    build()
+    (folder / "sub").mkdir()
+    (folder / "cheese.txt").rename(folder / "sub" / "kaas.txt")
+    report = build()
+    assert (report.added, report.removed, report.embedded) == (0, 0, 0)
+    assert paths(index_dir) == {"docs/rivers.txt", "docs/sub/kaas.txt", "docs/space.md"}
+
+
+def test_a_deleted_file_leaves_the_index(build: Build, folder: Path, index_dir: Path) -> None:
+    build()
+    (folder / "cheese.txt").unlink()
+    assert build().removed == 1
+    assert "docs/cheese.txt" not in paths(index_dir)
+    assert check_index(index_dir).is_sound
+
+
+def test_the_same_text_in_many_files_is_embedded_once_with_all_sources(
+    build: Build, folder: Path, index_dir: Path, encoder: StubEncoder
+) -> None:
+    (folder / "b").mkdir()
+    for number in range(20):
+        (folder / "b" / f"copy{number:02}.txt").write_text("Gouda is a Dutch cheese. Brie comes from France.\n")
+    report = build()
+    assert (report.documents, report.embedded) == (3, 3)
+    snapshot = Snapshot.open(index_dir)
+    sources = [snapshot.document(doc_id).sources for doc_id in snapshot.document_ids()]
+    assert max(len(group) for group in sources) == 21
+
+
+def test_two_files_of_one_name_in_two_folders_are_two_documents(build: Build, folder: Path, index_dir: Path) -> None:
+    for name in ("x", "y"):
+        (folder / name).mkdir()
+        (folder / name / "same.txt").write_text(f"The text of {name}.")
+    build()
+    assert {"docs/x/same.txt", "docs/y/same.txt"} <= paths(index_dir)
+
+
+def test_a_title_that_changes_is_embedded_anew(build: Build, folder: Path, encoder: StubEncoder) -> None:
+    build()
+    encoder.embedded.clear()
+    (folder / "space.md").write_text("---\ntitle: Mars news\ndate: 2021-02-18\n---\nThe rover landed on Mars.\n")
+    assert build().embedded == 1
+    assert encoder.embedded == ["Mars news\nThe rover landed on Mars.\n".rstrip()]
+
+
+def test_further_folders_are_added_to_those_covered(build: Build, tmp_path: Path, index_dir: Path) -> None:
+    build()
+    more = tmp_path / "more"
+    more.mkdir()
+    (more / "a.txt").write_text("Another text.")
+    assert build(more).documents == 4
+    (more / "b.txt").write_text("Yet another text.")
+    assert build().documents == 5
+    assert "more/b.txt" in paths(index_dir)
+
+
+def test_bad_files_are_listed_and_good_ones_answer(build: Build, folder: Path) -> None:
+    (folder / "empty.txt").write_text("")
+    (folder / "film.mp4").write_bytes(b"\x00")
+    (folder / "binary.txt").write_bytes(bytes(range(32)) * 100)
+    report = build()
+    assert report.documents == 3
+    assert {note.name: note.reason for note in report.notes} == {
+        "docs/empty.txt": "empty",
+        "docs/film.mp4": "no reader for .mp4",
+        "docs/binary.txt": "looks binary",
+    }
+
+
+def test_remarks_on_files_stay_in_later_reports(build: Build, folder: Path) -> None:
+    (folder / "lines.jsonl").write_text('{"text": "good"}\n{broken\n')
+    settle(folder)
+    first = build()
+    assert [(note.reason, note.skipped) for note in first.notes] == [("line 2: not JSON", False)]
+    assert build().notes == first.notes
+
+
+def test_the_last_good_version_of_a_file_stays(build: Build, folder: Path, index_dir: Path) -> None:
+    build()
+    (folder / "cheese.txt").write_bytes(b"")
+    report = build()
+    assert [note.reason for note in report.notes] == ["empty; its last good version stays"]
+    assert "docs/cheese.txt" in paths(index_dir)
+
+
+def test_an_empty_folder_is_refused_and_says_what_was_looked_at(tmp_path: Path, build: Build) -> None:
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    with pytest.raises(CorpusError, match=r"No readable documents in .*empty. Looked at 0 files"):
+        build(empty)
+
+
+def test_a_missing_folder_is_refused_before_anything_is_made(tmp_path: Path, build: Build, index_dir: Path) -> None:
+    with pytest.raises(CorpusError, match="is not a folder"):
+        build(tmp_path / "nowhere")
+    assert not index_dir.exists()
+
+
+@pytest.mark.parametrize("gone", [["rivers.txt", "cheese.txt"], ["rivers.txt", "cheese.txt", "space.md"]])
+def test_a_build_that_would_lose_most_files_is_refused(
+    build: Build, folder: Path, index_dir: Path, gone: list[str]
+) -> None:
+    build()
+    for name in gone:
+        (folder / name).unlink()
+    with pytest.raises(CorpusError, match="--allow-shrink"):
+        build()
+    assert len(paths(index_dir)) == 3
+    if len(gone) < 3:
+        assert build(allow_shrink=True).documents == 1
+
+
+def test_a_folder_that_vanished_is_refused_too(
+    build: Build, folder: Path, index_dir: Path, encoder: StubEncoder
+) -> None:
+    build()
+    shutil.rmtree(folder)
+    with pytest.raises(CorpusError, match="is a disk not mounted"):
+        build_index(index_dir, [], encoder=encoder)
+    assert len(paths(index_dir)) == 3
+
+
+def test_a_second_builder_is_refused_at_once(build: Build, index_dir: Path) -> None:
+    build()
+    with filelock.FileLock(index_dir / LOCK_NAME), pytest.raises(IndexBusy, match="Another process is updating"):
+        build()
+
+
+def test_a_killed_builder_leaves_no_lock(build: Build, index_dir: Path) -> None:
+    build()
+    program = "import filelock, os, sys; filelock.FileLock(sys.argv[1]).acquire(); os.kill(os.getpid(), 9)"
+    subprocess.run([sys.executable, "-c", program, index_dir / LOCK_NAME], check=False)
+    assert build().documents == 3
+
+
+def test_another_model_is_refused_and_rebuild_takes_it(build: Build, index_dir: Path, encoder: StubEncoder) -> None:
+    build()
+    other = encoder.of_model("other")
+    with pytest.raises(IndexMismatch, match=r"encoder model 'stub', not 'other'.*--rebuild"):
+        build(encoder=other)
+    report = build(encoder=other, rebuild=True)
+    assert (report.generation, report.embedded) == (2, 3)
+    assert Snapshot.open(index_dir).fingerprint == other.fingerprint
+    assert check_index(index_dir).is_sound
+
+
+def test_a_rebuild_gives_the_same_index_id(build: Build) -> None:
+    first = build()
+    again = build(rebuild=True)
+    assert (again.index_id, again.embedded) == (first.index_id, 0)
+
+
+def test_an_index_of_another_format_is_refused(build: Build, index_dir: Path) -> None:
+    build()
+    store = Store.create_or_open(index_dir / FILE_NAME)
+    with store.transaction():
+        store.set_meta(format=99)
+    store.close()
+    with pytest.raises(IndexMismatch, match="has format 99"):
+        build()
+
+
+def test_a_build_that_fails_keeps_the_old_generation_and_the_vectors_it_computed(
+    build: Build, folder: Path, index_dir: Path, encoder: StubEncoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = build()
+    (folder / "new.txt").write_text("Mount Etna is a volcano.")
+
+    def fail(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(build_module, "write_search_folder", fail)
+        with pytest.raises(OSError, match="No space left"):
+            build()
+    assert Snapshot.open(index_dir).index_id == first.index_id
+    encoder.embedded.clear()
+    assert build().documents == 4
+    assert encoder.embedded == []
+
+
+def test_a_build_killed_while_embedding_is_taken_up_where_it_stopped(tmp_path: Path) -> None:
+    """2,000 chunks in batches of 256; the process kills itself in the eighth batch."""
+    folder = tmp_path / "docs"
+    folder.mkdir()
+    lines = (json.dumps({"_id": number, "text": f"document number {number}"}) for number in range(2000))
+    (folder / "all.jsonl").write_text("\n".join(lines))
+    program = """
+import os, sys
+sys.path[:0] = sys.argv[1:3]
+from pathlib import Path
+from conftest import StubEncoder
+from index.build import build_index
+class Dying(StubEncoder):
+    def encode_documents(self, texts):
+        if len(self.embedded) >= 1792:
+            os.kill(os.getpid(), 9)
+        return super().encode_documents(texts)
+build_index(Path(sys.argv[4]), [Path(sys.argv[3])], encoder=Dying())
+"""
+    here = Path(__file__).parent
+    arguments = [here.parent, here, folder, tmp_path / "index"]
+    died = subprocess.run([sys.executable, "-c", program, *map(str, arguments)], check=False)
+    assert died.returncode == -9
+    encoder = StubEncoder()
+    report = build_index(tmp_path / "index", [folder], encoder=encoder)
+    assert report.documents == 2000
+    assert report.embedded == len(encoder.embedded) == 2000 - 1792
+
+
+def test_vectors_that_are_not_finite_are_tried_again_then_left_out_with_a_note(
+    build: Build, folder: Path, index_dir: Path
+) -> None:
+    class Faulty(StubEncoder):
+        def encode_documents(self, texts: list[str]) -> np.ndarray:
+            vectors = super().encode_documents(texts)
+            for row, text in enumerate(texts):
+                if "Gouda" in text:
+                    vectors[row] = np.nan
+            return vectors
+
+    report = build(encoder=Faulty())
+    assert report.chunks == 2
+    assert any("no finite vector" in note.reason for note in report.notes)
+    assert np.isfinite(Snapshot.open(index_dir).vectors.vectors_of(Snapshot.open(index_dir).vectors.ids)).all()
+
+
+def test_pending_changes_name_new_changed_and_removed_files(build: Build, folder: Path, index_dir: Path) -> None:
+    settle(folder)
+    build()
+    assert not pending_changes(index_dir)
+    (folder / "new.txt").write_text("new")
+    (folder / "cheese.txt").write_text("changed")
+    (folder / "rivers.txt").unlink()
+    pending = pending_changes(index_dir)
+    assert (pending.new, pending.changed, pending.removed) == (
+        ("docs/new.txt",),
+        ("docs/cheese.txt",),
+        ("docs/rivers.txt",),
+    )
+
+
+def test_what_one_update_after_another_makes_is_what_a_fresh_build_makes(
+    build: Build, folder: Path, index_dir: Path, tmp_path: Path, encoder: StubEncoder
+) -> None:
+    build()
+    (folder / "new.txt").write_text("Mount Etna is a volcano.")
+    build()
+    (folder / "cheese.txt").unlink()
+    last = build()
+    fresh = build_index(tmp_path / "fresh", [folder], encoder=encoder)
+    assert fresh.index_id == last.index_id
+    assert check_index(index_dir).is_sound

@@ -1,0 +1,166 @@
+"""Readers see one whole generation, and damage is healed or named, never served."""
+
+from __future__ import annotations
+
+import logging
+import pickle
+import shutil
+from pathlib import Path
+
+import pytest
+from conftest import Build
+
+from index.check import check_index
+from index.errors import IndexDamaged, IndexEmpty, IndexNotFound
+from index.search_folder import open_search_folder
+from index.snapshot import Snapshot, newest_version
+from index.store import FILE_NAME, Store
+
+
+def search_files(index_dir: Path) -> list[Path]:
+    return sorted(p for p in (index_dir / "search").rglob("*") if p.is_file() and not p.name.endswith(".lock"))
+
+
+def flip_bit(path: Path, at: int) -> None:
+    data = bytearray(path.read_bytes())
+    data[at] ^= 1
+    path.unlink()  # other generations may share the file
+    path.write_bytes(data)
+
+
+def test_a_snapshot_keeps_its_generation_while_newer_ones_are_built(
+    build: Build, folder: Path, index_dir: Path
+) -> None:
+    build()
+    snapshot = Snapshot.open(index_dir)
+    before = {doc_id: snapshot.document(doc_id).text for doc_id in snapshot.document_ids()}
+    for number in range(4):
+        (folder / "cheese.txt").write_text(f"Cheese number {number}.")
+        build()
+    assert {doc_id: snapshot.document(doc_id).text for doc_id in snapshot.document_ids()} == before
+    assert set(snapshot.chunks(snapshot.vectors.ids.tolist())) == set(snapshot.vectors.ids.tolist())
+    assert newest_version(index_dir) != snapshot.version
+
+
+def test_an_index_deleted_and_made_again_is_another_version(build: Build, index_dir: Path) -> None:
+    build()
+    first = Snapshot.open(index_dir)
+    index_dir.rename(index_dir.with_name("moved"))
+    build()
+    assert newest_version(index_dir)[1] == first.generation
+    assert newest_version(index_dir) != first.version
+
+
+def test_every_damaged_search_file_is_noticed_and_made_again(
+    build: Build, index_dir: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    build()
+    whole = open_search_folder(index_dir, 1)
+    wanted = whole.vectors.search(whole.vectors.vectors_of(whole.vectors.ids)[0], k=3)[1].tolist()
+    for number, path in enumerate(search_files(index_dir)):
+        name = path.relative_to(index_dir / "search" / "1")
+        path = search_files(index_dir)[number]
+        flip_bit(path, path.stat().st_size // 2)
+        with pytest.raises(IndexDamaged, match="search/1/"):
+            open_search_folder(index_dir, 1)
+        caplog.clear()
+        with caplog.at_level(logging.WARNING):
+            snapshot = Snapshot.open(index_dir)
+        assert "nothing is lost" in caplog.text, name
+        found = snapshot.vectors.search(snapshot.vectors.vectors_of(snapshot.vectors.ids)[0], k=3)[1].tolist()
+        assert found == wanted
+        assert check_index(index_dir).is_sound
+
+
+@pytest.mark.parametrize("loss", ["folder", "file", "truncated", "other generation"])
+def test_a_missing_or_short_search_folder_is_made_again(build: Build, folder: Path, index_dir: Path, loss: str) -> None:
+    build()
+    (folder / "new.txt").write_text("Another text.")
+    build()
+    newest = index_dir / "search" / "2"
+    vectors = newest / "vectors.faiss"
+    if loss == "folder":
+        shutil.rmtree(index_dir / "search")
+    elif loss == "file":
+        vectors.unlink()
+    elif loss == "truncated":
+        vectors.write_bytes(vectors.read_bytes()[:-10])
+    else:
+        shutil.rmtree(newest)
+        (index_dir / "search" / "1").rename(newest)
+    assert len(Snapshot.open(index_dir).vectors) == 4
+    assert check_index(index_dir).is_sound
+
+
+def test_pickles_under_the_names_of_index_files_are_never_loaded(build: Build, index_dir: Path, tmp_path: Path) -> None:
+    class Bomb:
+        def __reduce__(self) -> tuple[object, tuple[str, ...]]:
+            return (open, (str(tmp_path / "exploded"), "w"))
+
+    build()
+    for path in search_files(index_dir):
+        path.write_bytes(pickle.dumps(Bomb()))
+        assert len(Snapshot.open(index_dir).vectors) == 3
+    store_path = index_dir / FILE_NAME
+    store_path.write_bytes(pickle.dumps(Bomb()))
+    with pytest.raises(IndexDamaged, match=r"corpus\.sqlite is damaged"):
+        Snapshot.open(index_dir)
+    assert not (tmp_path / "exploded").exists()
+
+
+def test_an_altered_text_is_refused_by_name(build: Build, index_dir: Path) -> None:
+    build()
+    store = Store.create_or_open(index_dir / FILE_NAME)
+    store._db.execute("UPDATE documents SET text = replace(text, 'Danube', 'Volga!')")
+    store.close()
+    snapshot = Snapshot.open(index_dir)
+    refused = []
+    for doc_id in snapshot.document_ids():
+        try:
+            snapshot.document(doc_id)
+        except IndexDamaged as error:
+            refused.append(str(error))
+    assert len(refused) == 1
+    assert "(docs/rivers.txt) is not what was indexed" in refused[0]
+    report = check_index(index_dir)
+    assert not report.is_sound
+    assert "docs/rivers.txt" in report.store_problems[0]
+
+
+def test_check_finds_what_does_not_fit_together(build: Build, index_dir: Path) -> None:
+    for damage, problem in [
+        ('UPDATE chunks SET "end" = 100000 WHERE chunk_id = 1', "outside its text"),
+        ("DELETE FROM chunks WHERE chunk_id = 1", "has no chunks"),
+        ("UPDATE vectors SET vector = zeroblob(64)", "not of unit length"),
+        ("DELETE FROM vectors", "no vector"),
+    ]:
+        shutil.rmtree(index_dir, ignore_errors=True)
+        build()
+        store = Store.create_or_open(index_dir / FILE_NAME)
+        store._db.execute(damage)
+        store.close()
+        report = check_index(index_dir)
+        assert any(problem in found for found in report.store_problems), (damage, report)
+
+
+def test_a_search_folder_of_other_chunks_is_found_and_repaired(build: Build, folder: Path, index_dir: Path) -> None:
+    build()
+    other = index_dir.with_name("other")
+    (folder / "new.txt").write_text("Another text.")
+    shutil.copytree(index_dir, other)
+    build()
+    shutil.rmtree(index_dir / "search" / "2")
+    shutil.copytree(other / "search" / "1", index_dir / "search" / "2")
+    manifest = index_dir / "search" / "2" / "manifest.json"
+    manifest.write_text(manifest.read_text().replace('"generation": 1', '"generation": 2'))
+    assert "holds the vectors of other chunks" in str(check_index(index_dir).search_problem)
+    assert check_index(index_dir, repair=True).repaired
+    assert check_index(index_dir).search_problem is None
+
+
+def test_no_index_and_an_empty_one_are_told_apart(tmp_path: Path) -> None:
+    with pytest.raises(IndexNotFound, match="pincite index FOLDER"):
+        Snapshot.open(tmp_path)
+    Store.create_or_open(tmp_path / FILE_NAME).close()
+    with pytest.raises(IndexEmpty, match="no documents yet"):
+        Snapshot.open(tmp_path)
