@@ -102,7 +102,7 @@ class _SentenceTransformersEncoder:
 
     def __init__(self, name: str) -> None:
         self._name = name
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # the tokenizers of that library fail when two threads use one at once
         self._loaded: SentenceTransformer | None = None
 
     @cached_property
@@ -115,19 +115,22 @@ class _SentenceTransformersEncoder:
         return Fingerprint(self._name, _weights_sha256(self._model), dimension, self._model.max_seq_length or 512)
 
     def token_starts(self, text: str) -> npt.NDArray[np.int64]:
-        offsets = self._model.tokenizer(
-            text, add_special_tokens=False, return_offsets_mapping=True, truncation=False, verbose=False
-        )["offset_mapping"]
+        with self._lock:
+            offsets = self._model.tokenizer(
+                text, add_special_tokens=False, return_offsets_mapping=True, truncation=False, verbose=False
+            )["offset_mapping"]
         return np.fromiter((start for start, _ in offsets), dtype=np.int64, count=len(offsets))
 
     def encode_documents(self, texts: Sequence[str]) -> Floats:
         if not texts:
             return np.empty((0, self.fingerprint.dimension), dtype=np.float32)
-        vectors = self._model.encode_document(list(texts), batch_size=BATCH_SIZE, show_progress_bar=False)
+        with self._lock:
+            vectors = self._model.encode_document(list(texts), batch_size=BATCH_SIZE, show_progress_bar=False)
         return self._checked(np.asarray(vectors), len(texts))
 
     def encode_question(self, text: str) -> Floats:
-        vectors = self._model.encode_query([text], show_progress_bar=False)
+        with self._lock:
+            vectors = self._model.encode_query([text], show_progress_bar=False)
         question: Floats = self._checked(np.asarray(vectors), 1)[0]
         return question
 

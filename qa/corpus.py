@@ -14,16 +14,19 @@ from index.documents import Document, Span
 from index.embedding import Encoder, load_encoder
 from index.errors import DocumentNotFound, IndexEmpty, IndexMismatch
 from index.scanning import FileNote
-from index.snapshot import Snapshot, newest_version
+from index.snapshot import Snapshot, Version, newest_version
 from qa.claims import group_claims, quote_of, verdict_of
 from qa.evidence import EvidenceReader
+from qa.examples import candidate_questions
 from qa.reader import Readable, Reader
-from qa.results import Answer, Citation, CitationCheck, CitationKey, CitationState, Passage, quote_digest
+from qa.results import Answer, Citation, CitationCheck, CitationKey, CitationState, Passage, Verdict, quote_digest
 from qa.retrieval import Filters, RetrievalConfig, missing_words, prepare, retrieve_passages
 
 DEFAULT_INDEX = ".pincite"
 INDEX_VARIABLE = "PINCITE_INDEX"
 RELATED_PASSAGES = 5
+EXAMPLE_DOCUMENTS = 200
+EXAMPLE_CANDIDATES = 12
 
 SourceState = Literal["unchanged", "changed", "missing"]
 
@@ -81,6 +84,7 @@ class Corpus:
         self._given_reader = reader
         self._config = config
         self._opened: _Opened | None = None
+        self._examples: dict[Version, list[str]] = {}
         self._switching = threading.Lock()
 
     @classmethod
@@ -182,9 +186,20 @@ class Corpus:
             return "missing"
         return "unchanged" if found == snapshot.file_sha256(name) else "changed"
 
+    def examples(self, count: int) -> list[str]:
+        """Return up to ``count`` questions made from this corpus that it answers."""
+        opened = self._current()
+        if opened.snapshot.version not in self._examples:
+            sample = opened.snapshot.document_ids()[:EXAMPLE_DOCUMENTS]
+            candidates = candidate_questions(opened.snapshot.document(doc_id).text for doc_id in sample)
+            answered = [q for q in candidates[:EXAMPLE_CANDIDATES] if self.ask(q).verdict is not Verdict.NOT_FOUND]
+            self._examples = {opened.snapshot.version: answered}
+        return self._examples[opened.snapshot.version][:count]
+
     def warm_up(self) -> None:
-        """Load the models now rather than at the first question; does nothing while the index is empty."""
+        """Load the models and make the examples now, not at the first question; does nothing in an empty index."""
         with contextlib.suppress(IndexEmpty):
+            self.examples(0)
             self.ask("warm up")
 
     def status(self) -> CorpusStatus:
