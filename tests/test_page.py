@@ -1,0 +1,512 @@
+"""The page in a real browser, and the server's refusals over HTTP."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import logging
+import os
+import re
+import shutil
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from pages import SEED, ScriptedCorpus, answer, hostile_corpus, news_corpus, quote
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from index.documents import Document, Source
+from qa.results import CitationKey, Claim
+from ui import render, server
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+FLAGS = (
+    "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
+    "--disable-component-update --disable-sync --disable-dev-shm-usage"
+).split()
+DESKTOP, PHONE = {"width": 1360, "height": 860}, {"width": 390, "height": 844}
+
+# Gradio's queue measures itself with pandas in a way that newer pandas warns of
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:.*silent_downcasting"),
+    pytest.mark.filterwarnings("ignore:The copy keyword"),
+]
+
+expect.set_options(timeout=15_000)  # milliseconds; a busy machine is slow, not wrong
+
+WHO = "Who rules Idlib on the ground?"
+DEATHS = "How many civilians have died in the fighting?"
+
+# --- what all tests share -------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def corpus() -> ScriptedCorpus:
+    return news_corpus()
+
+
+@pytest.fixture(scope="module")
+def url(corpus: ScriptedCorpus) -> Iterator[str]:
+    with served(corpus) as address:
+        yield address
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    if CHROMIUM is None:
+        reason = "there is no Chromium on this machine; browser tests need it"
+        pytest.fail(reason) if os.environ.get("PINCITE_REQUIRE_BROWSER") == "1" else pytest.skip(reason)
+    with sync_playwright() as playwright:
+        launched = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield launched
+        launched.close()
+
+
+class served:
+    """A page in the background, on a free port."""
+
+    def __init__(self, corpus: Any) -> None:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        self.page = server.start(corpus, port=port)
+
+    def __enter__(self) -> str:
+        return self.page.url
+
+    def __exit__(self, *_: object) -> None:
+        self.page.stop()
+
+
+class Visit:
+    """A browser page that remembers what it should not have done."""
+
+    def __init__(self, browser: Browser, url: str, *, dark: bool = False, phone: bool = False) -> None:
+        self.context = browser.new_context(
+            viewport=PHONE if phone else DESKTOP,
+            color_scheme="dark" if dark else "light",
+            locale="en-US",
+            reduced_motion="reduce",
+        )
+        self.page = self.context.new_page()
+        self.console: list[str] = []
+        self.outside: list[str] = []
+        self.page.on("console", lambda message: self.console.append(message.text) if message.type == "error" else None)
+        self.page.on("pageerror", lambda error: self.console.append(str(error)))
+        self.page.on("request", lambda request: self._note(request.url, url))
+        self.page.goto(url)
+
+    def _note(self, requested: str, url: str) -> None:
+        if not requested.startswith((url.split("?")[0], "data:", "blob:")):
+            self.outside.append(requested)
+
+    def __enter__(self) -> Page:
+        self.page.wait_for_selector(".welcome")
+        return self.page
+
+    def __exit__(self, failed: object, *_: object) -> None:
+        self.context.close()
+        if not failed:
+            assert self.console == []
+            assert self.outside == []
+
+
+def ask(page: Page, question: str) -> None:
+    page.locator("#box textarea").fill(question)
+    page.keyboard.press("Enter")
+    expect(page.locator("#chat .asked").last).to_have_text(question)
+    expect(page.locator("#chat :is(.answer, .problem)").last).to_be_visible()
+    expect(page.locator("#chat .searching")).to_have_count(0)
+
+
+def open_chip(page: Page, number: int) -> None:
+    chip = page.locator(".answer").last.locator("a.chip").nth(number - 1)
+    chip.click()
+    expect(page.locator("#reader .steps span").first).to_have_text(re.compile(f"Citation {number} of"))
+    expect(page.locator("#reader mark").first).to_be_focused()
+
+
+def in_view(page: Page) -> bool:
+    """Say whether the mark stands inside what is seen of the reader, below its head."""
+    return page.evaluate(
+        """() => {
+            const mark = document.querySelector("#reader mark").getBoundingClientRect();
+            const head = document.querySelector("#reader .source-head").getBoundingClientRect();
+            return mark.height > 0 && mark.top >= head.bottom && mark.bottom <= innerHeight
+                && mark.left >= 0 && mark.right <= innerWidth;
+        }"""
+    )
+
+
+def focused(page: Page) -> str:
+    return page.evaluate("document.activeElement.textContent")
+
+
+# --- asking and reading ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.browser
+def test_a_first_visit_offers_questions_and_one_click_answers_them(browser: Browser, url: str) -> None:
+    with Visit(browser, url) as page:
+        expect(page.locator("#strip")).to_contain_text("2 documents · newest 3 Mar 2017 · index a1b2c3 · offline")
+        page.get_by_role("button", name=WHO).click()
+        expect(page.locator(".answer .verdict")).to_have_text("Answered by 2 quotes from one document")
+        expect(page.locator(".welcome")).to_have_count(0)
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("phone", [False, True], ids=["desktop", "phone"])
+def test_a_chip_opens_the_exact_characters_in_view(
+    browser: Browser, url: str, corpus: ScriptedCorpus, phone: bool
+) -> None:
+    with Visit(browser, url, phone=phone) as page:
+        ask(page, DEATHS)
+        for number, shown in enumerate(corpus.answers[DEATHS].quotes, start=1):
+            open_chip(page, number)
+            document = corpus.document(shown.citation.doc_id)
+            expected = document.text[shown.citation.span.start : shown.citation.span.end]
+            assert page.locator("#reader mark").all_text_contents() == [expected]
+            assert page.locator("#reader .source-text").text_content() == document.text
+            expect(page.locator("#reader .source-head")).to_contain_text("matches the file")
+            assert in_view(page)
+            if phone:
+                page.get_by_role("button", name="Close").click()
+                expect(page.locator("#source")).not_to_be_visible()
+
+
+@pytest.mark.browser
+def test_next_previous_and_escape_walk_through_the_citations(browser: Browser, url: str) -> None:
+    with Visit(browser, url) as page:
+        ask(page, WHO)
+        open_chip(page, 1)
+        expect(page.locator("#reader .cited")).to_have_text("as well as terror group Hayat Tahrir al Sham")
+        page.keyboard.press("n")
+        expect(page.locator("#reader mark")).to_have_text("as well as terror group Hayat Tahrir al Sham")
+        expect(page.locator("#reader mark")).to_be_focused()
+        assert in_view(page)
+        page.get_by_role("link", name="Previous").click()
+        expect(page.locator("#reader mark")).to_contain_text("the US designated")
+        page.keyboard.press("n")
+        expect(page.locator("#reader mark")).to_be_focused()
+        expect(page.locator("#reader mark")).to_contain_text("as well as")
+        page.keyboard.press("Escape")
+        assert focused(page) == "Open citation 2"
+
+
+@pytest.mark.browser
+def test_the_keyboard_alone_asks_opens_and_returns(browser: Browser, url: str) -> None:
+    with Visit(browser, url) as page:
+        page.locator("body").click(position={"x": 5, "y": 400})
+        page.keyboard.press("/")
+        page.keyboard.type(DEATHS)
+        page.keyboard.press("Enter")
+        expect(page.locator(".answer")).to_be_visible()
+        page.keyboard.type("12")  # in the box a digit is a digit
+        expect(page.locator("#box textarea")).to_have_value("12")
+        page.locator("#box textarea").fill("")
+        page.keyboard.press("Tab")
+        page.keyboard.press("2")
+        expect(page.locator("#reader mark")).to_contain_text("412 deaths")
+        page.keyboard.press("Escape")
+        assert focused(page) == "Open citation 2"
+
+
+@pytest.mark.browser
+def test_not_found_keeps_its_passages_folded_until_asked_for(browser: Browser, url: str) -> None:
+    with Visit(browser, url) as page:
+        ask(page, "What is the price of zucchini")
+        expect(page.locator(".why")).to_have_text("This word of the question stands nowhere in them: zucchini.")
+        expect(page.locator(".answer a.chip").first).not_to_be_visible()
+        page.get_by_text("Closest passages (not answers)").click()
+        open_chip(page, 1)
+
+
+@pytest.mark.browser
+def test_each_finished_answer_is_announced_once(browser: Browser, url: str) -> None:
+    with Visit(browser, url) as page:
+        ask(page, WHO)
+        expect(page.locator("#announcer [aria-live=polite]")).to_have_text("Answered by 2 quotes from one document.")
+        ask(page, DEATHS)
+        expect(page.locator("#announcer [aria-live=polite]")).to_have_text("Sources differ: 2 claims.")
+        assert page.locator("#chat [aria-live=polite]").count() == 0
+
+
+@pytest.mark.browser
+def test_an_error_is_one_sentence_and_the_page_goes_on(browser: Browser, url: str) -> None:
+    with Visit(browser, url) as page:
+        page.locator("#box textarea").fill("x" * 15_000)
+        page.keyboard.press("Enter")
+        expect(page.locator(".problem")).to_contain_text("at most 4,000 characters")
+        ask(page, DEATHS)
+        expect(page.locator(".answer")).to_be_visible()
+
+
+@pytest.mark.browser
+def test_an_empty_index_names_the_command(browser: Browser) -> None:
+    with served(ScriptedCorpus([])) as address, Visit(browser, address) as page:
+        expect(page.locator(".welcome code")).to_have_text("pincite index FOLDER")
+        expect(page.locator("#strip")).to_contain_text("The index has no documents yet.")
+
+
+@pytest.mark.browser
+def test_the_mark_stays_in_view_while_long_documents_take_their_height(browser: Browser) -> None:
+    one_line = Document("word and more " * 8_000 + "the one line" + " word" * 20_000, (Source("f/line.txt"),))
+    lines = Document("A line that says something.\n\n" * 4_000 + "the many lines\n" * 1_000, (Source("f/lines.txt"),))
+    quotes = (quote(one_line, "the one line", "one"), quote(lines, "the many lines", "many"))
+    asked = answer("Where?", Claim("there", quotes))
+    with served(ScriptedCorpus([one_line, lines], {"Where?": asked})) as address, Visit(browser, address) as page:
+        ask(page, "Where?")
+        for number in (1, 2, 1):
+            open_chip(page, number)
+            page.wait_for_timeout(300)
+            assert in_view(page)
+
+
+# --- links ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.browser
+def test_a_link_opens_the_reader_without_asking(browser: Browser, url: str, corpus: ScriptedCorpus) -> None:
+    citation = corpus.answers[DEATHS].quotes[1].citation
+    with Visit(browser, f"{url}?cite={citation.id}") as page:
+        expect(page.locator("#reader mark")).to_have_text(citation.quote)
+        expect(page.locator("#reader mark")).to_be_focused()
+        assert in_view(page)
+        assert page.locator(".asked").count() == 0
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize(
+    ("citation_id", "sentence"),
+    [
+        ("0123456789abcdef-0-5-89abcdef", "no longer in the index"),
+        ("nonsense%3Cscript%3E", "is not a citation id"),
+    ],
+)
+def test_a_link_to_nothing_explains_itself(browser: Browser, url: str, citation_id: str, sentence: str) -> None:
+    with Visit(browser, f"{url}?cite={citation_id}") as page:
+        expect(page.locator("#reader .source-problem")).to_contain_text(sentence)
+
+
+@pytest.mark.browser
+def test_the_address_follows_the_reader_and_back_closes_it(browser: Browser, url: str) -> None:
+    with Visit(browser, url, phone=True) as page:
+        ask(page, DEATHS)
+        open_chip(page, 1)
+        assert "?cite=" in page.url
+        page.go_back()
+        expect(page.locator("#source")).not_to_be_visible()
+        assert "cite" not in page.url
+
+
+# --- looks and access -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize(
+    ("dark", "phone"), [(False, False), (True, False), (False, True)], ids=["light", "dark", "phone"]
+)
+def test_no_serious_accessibility_problem_in_any_state(browser: Browser, url: str, dark: bool, phone: bool) -> None:
+    with Visit(browser, url, dark=dark, phone=phone) as page:
+        assert serious_problems(page) == []
+        ask(page, WHO)
+        ask(page, DEATHS)
+        ask(page, "What is the price of zucchini")
+        page.get_by_text("Closest passages (not answers)").click()
+        assert serious_problems(page) == []
+        open_chip(page, 1)
+        assert serious_problems(page) == []
+
+
+def serious_problems(page: Page) -> list[str]:
+    found = Axe().run(page).response["violations"]
+    return [
+        f"{each['id']}: {node['html'][:160]} {node.get('failureSummary', '')}"
+        for each in found
+        if each["impact"] in ("critical", "serious")
+        for node in each["nodes"]
+    ]
+
+
+@pytest.mark.browser
+def test_nothing_scrolls_sideways_on_a_phone(browser: Browser, url: str) -> None:
+    with Visit(browser, url, phone=True) as page:
+        assert sideways(page) == 0
+        ask(page, DEATHS)
+        assert sideways(page) == 0
+        open_chip(page, 2)
+        assert sideways(page) == 0
+
+
+def sideways(page: Page) -> int:
+    """Return by how many pixels the page, the chat or the reader can be scrolled sideways."""
+    return page.evaluate(
+        """() => Math.max(...["html", "#chat [role=log]", "#reader [role=region]"]
+            .map((name) => document.querySelector(name)).filter(Boolean)
+            .map((element) => element.scrollWidth - element.clientWidth))"""
+    )
+
+
+# --- hostile documents ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.browser
+def test_hostile_documents_names_and_questions_do_nothing(browser: Browser) -> None:
+    corpus = hostile_corpus()
+    (question,) = corpus.answers
+    hostile = corpus.answers[question].quotes[0]
+    with served(corpus) as address, Visit(browser, address) as page:
+        expect(page.locator("button.example").first).to_have_text(question)
+        page.locator("#box textarea").fill(question)
+        page.keyboard.press("Enter")
+        expect(page.locator(".answer")).to_be_visible()
+        assert page.locator(".asked").text_content() == render.visible(question)
+        assert page.locator(".quote blockquote").text_content() == render.visible(hostile.text)
+        open_chip(page, 1)
+        assert page.locator("#reader mark").all_text_contents() == [render.visible(hostile.text)]
+        page.wait_for_timeout(300)
+        assert page.evaluate("window.hacked") is None
+        inside = "#chat .message, #reader, #first-visit, #strip"
+        made = "script, img, iframe, style, form, svg, input, object, embed, link, [onerror], [onload], [onmouseover]"
+        assert page.locator(f":is({inside}) :is({made})").count() == 0
+        links = page.locator("#chat a").evaluate_all("links => links.map((link) => link.getAttribute('href'))")
+        assert all(link.startswith("?cite=") for link in links)
+
+
+@pytest.mark.browser
+def test_without_escaping_the_same_document_would_act(browser: Browser, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(render, "escape", lambda text: text.replace("<script", "<b"))  # Gradio warns of that tag
+    corpus = hostile_corpus()
+    citation = next(iter(corpus.answers.values())).quotes[0].citation
+    with served(corpus) as address:
+        visit = Visit(browser, f"{address}?cite={citation.id}")
+        visit.page.wait_for_function("window.hacked === 1")
+        visit.context.close()
+
+
+# --- the real thing -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.browser
+@pytest.mark.model
+def test_the_seed_corpus_answers_with_quotes_that_open_at_their_words(browser: Browser, tmp_path: Path) -> None:
+    from index.build import build_index
+    from index.embedding import load_encoder
+    from qa.corpus import Corpus
+
+    encoder = load_encoder()
+    build_index(tmp_path / "index", [SEED.parent], encoder=encoder)
+    corpus = Corpus.open(tmp_path / "index", encoder=encoder)
+    with served(corpus) as address, Visit(browser, address) as page:
+        expect(page.locator("#strip")).to_contain_text("1 document · index")
+        expect(page.locator("button.example").first).to_be_visible()
+        ask(page, "How many civilians have died in the fighting so far this year?")
+        expect(page.locator(".claim").first).to_contain_text("nearly 370")
+        open_chip(page, 1)
+        key = CitationKey.parse(page.url.split("?cite=")[1])
+        assert page.locator("#reader mark").all_text_contents() == [key.span.of(corpus.document(key.doc_id).text)]
+        expect(page.locator("#reader .source-head")).to_contain_text("matches the file")
+        assert in_view(page)
+        ask(page, "What is the recipe for sourdough bread?")
+        expect(page.locator(".answer").last).to_contain_text("Not in the documents")
+
+
+# --- the server -----------------------------------------------------------------------------------------------------
+
+
+def request(url: str, method: str, path: str, body: bytes = b"", **headers: str) -> http.client.HTTPResponse:
+    host, port = url.removeprefix("http://").strip("/").split(":")
+    connection = http.client.HTTPConnection(host, int(port), timeout=10)
+    connection.request(method, path, body, {name.replace("_", "-"): value for name, value in headers.items()})
+    return connection.getresponse()
+
+
+def test_the_page_comes_with_security_headers(url: str) -> None:
+    response = request(url, "GET", "/")
+    assert response.status == 200
+    assert "default-src 'self'" in response.headers["content-security-policy"]
+    assert "frame-ancestors 'self'" in response.headers["content-security-policy"]
+    assert response.headers["x-content-type-options"] == "nosniff"
+    assert response.headers["referrer-policy"] == "no-referrer"
+
+
+@pytest.mark.parametrize("host", ["evil.example", "evil.example:7860", "127.0.0.1.evil.example", "[bad", ""])
+def test_a_foreign_host_name_is_refused(url: str, host: str) -> None:
+    assert request(url, "GET", "/", Host=host).status == 400
+
+
+@pytest.mark.parametrize("origin", ["https://evil.example", "null", "http://127.0.0.1:1", "file://"])
+def test_a_foreign_origin_is_refused(url: str, origin: str) -> None:
+    assert request(url, "POST", "/gradio_api/queue/join", b"{}", Origin=origin).status == 403
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/gradio_api/file=/etc/passwd",
+        "/gradio_api/file=http://evil.example/",
+        "/file=/etc/passwd",
+        "/gradio_api/file/etc/passwd",
+        "/gradio_api/proxy=https://evil.example/",
+        "/gradio_api/deep_link?session_hash=a",
+        "/gradio_api/info",
+        "/gradio_api/openapi.json",
+        "/gradio_api/runs",
+        "/openapi.json",
+        "/docs",
+        "/redoc",
+        "/monitoring",
+        "/gradio_api/%66ile=/etc/passwd",
+        "/static/../../../../../etc/passwd",
+        "/assets/%2e%2e/%2e%2e/%2e%2e/etc/passwd",
+    ],
+)
+def test_routes_the_page_does_not_need_are_closed(url: str, path: str) -> None:
+    response = request(url, "GET", path)
+    assert response.status in (403, 404)
+    assert b"root:" not in response.read()
+
+
+@pytest.mark.parametrize("path", ["upload", "run/ask", "api/ask", "call/ask", "component_server"])
+def test_nothing_can_be_uploaded_or_called(url: str, path: str) -> None:
+    assert request(url, "POST", f"/gradio_api/{path}", b"{}").status == 404
+
+
+def test_a_large_body_is_refused(url: str) -> None:
+    body = json.dumps({"data": ["x" * server.BODY_LIMIT]}).encode()
+    assert request(url, "POST", "/gradio_api/queue/join", body).status == 413
+
+
+def test_a_named_port_that_is_taken_is_an_error_and_an_unnamed_one_moves_on() -> None:
+    with socket.socket() as holder:
+        holder.bind(("127.0.0.1", 0))
+        holder.listen()
+        taken = holder.getsockname()[1]
+        with pytest.raises(OSError, match=f"Port {taken} is taken"):
+            server.free_port("127.0.0.1", taken)
+    assert server.DEFAULT_PORT <= server.free_port("127.0.0.1", None) < server.DEFAULT_PORT + server.PORTS_TRIED
+
+
+@pytest.mark.parametrize(
+    ("header", "bound", "own"),
+    [
+        ("localhost:7860", "127.0.0.1", True),
+        ("127.0.0.1", "127.0.0.1", True),
+        ("[::1]:7860", "::1", True),
+        ("192.168.1.5:7860", "127.0.0.1", False),
+        ("192.168.1.5:7860", "0.0.0.0", True),
+        ("evil.example", "0.0.0.0", False),
+        ("work.example", "work.example", True),
+    ],
+)
+def test_own_host_names_are_told_from_foreign_ones(header: str, bound: str, own: bool) -> None:
+    assert server.is_own_host(header, bound) is own
+
+
+def test_a_stopped_page_gives_its_port_back_and_logs_no_question(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO), served(ScriptedCorpus([])) as address:
+        port = int(address.strip("/").rsplit(":", 1)[1])
+    assert server.free_port("127.0.0.1", port) == port

@@ -1,0 +1,345 @@
+"""What the page shows: escaped, exact, and honest about what it does not know."""
+
+from __future__ import annotations
+
+from html.parser import HTMLParser
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from markdown_it import MarkdownIt
+from pages import answer, hostile_corpus, news_corpus, passage, quote
+
+from index.documents import Document, Source, Span
+from qa.results import Answer, Citation, CitationCheck, CitationKey, CitationState, Claim
+from ui import render
+
+TEXTS = st.text(st.characters(codec="utf-8"), max_size=200)
+
+
+class Parsed(HTMLParser):
+    """Tags, attributes and text of HTML, as a parser that is not ours reads them."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__(convert_charrefs=True)
+        self.tags: list[str] = []
+        self.attributes: list[tuple[str, str | None]] = []
+        self.inside: dict[str, list[str]] = {}
+        self.text = ""
+        self._open: list[str] = []
+        self.feed(html)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.attributes += attrs
+        self._open.append(tag)
+        self.inside.setdefault(tag, []).append("")
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self._open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+        for tag in set(self._open):
+            self.inside[tag][-1] += data
+
+
+def opened(
+    document: Document,
+    span: Span,
+    *others: Span,
+    source_state: str = "unchanged",
+    state: CitationState = CitationState.VALID,
+) -> render.Opened:
+    citation = Citation.from_document(document, span)
+    walk = tuple(CitationKey.parse(Citation.from_document(document, other).id) for other in sorted((span, *others)))
+    return render.Opened(CitationKey.parse(citation.id), state, citation, document, source_state, walk)
+
+
+def one_document(text: str, **source: str) -> Document:
+    return Document.from_raw(text, Source(source.pop("path", "folder/file.txt"), **source))
+
+
+# --- escaping -------------------------------------------------------------------------------------------------------
+
+
+@given(TEXTS)
+def test_escaped_text_shows_as_itself_in_html(text: str) -> None:
+    parsed = Parsed(f'<p title="{render.escape(text)}">{render.escape(text)}</p>')
+    assert parsed.tags == ["p"]
+    assert parsed.text == render.visible(text)
+    assert parsed.attributes == [("title", render.visible(text))]
+
+
+@given(TEXTS)
+def test_escaped_text_means_nothing_in_markdown(text: str) -> None:
+    html = f"<p>{render.escape(text)}</p>"
+    assert MarkdownIt("gfm-like", {"html": True, "linkify": False}).render(html) == html
+
+
+@given(TEXTS)
+def test_escaped_text_means_nothing_in_a_template_literal(text: str) -> None:
+    assert not set(render.escape(text)) & set("`${}\\")
+
+
+@given(TEXTS)
+def test_nothing_hidden_stays_hidden(text: str) -> None:
+    shown = render.visible(text + "\u202e\u200b\ufeff\U000e0041\x1b\u2066")
+    assert not set(shown) & set("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u200b\ufeff\x00\x1b\U000e0041")
+    assert shown.endswith("⟦U+202E⟧⟦U+200B⟧⟦U+FEFF⟧⟦U+E0041⟧⟦U+001B⟧⟦U+2066⟧")
+
+
+@pytest.mark.parametrize("text", ["👨‍👩‍👧", "می‌خواهم", "naïve café", "line\nline\ttab", "ﷺ İ ß"])
+def test_what_scripts_and_emoji_need_is_left_alone(text: str) -> None:
+    assert render.visible(text) == text
+
+
+def test_a_joiner_that_hides_in_a_word_is_shown() -> None:
+    assert render.visible("pass\u200dword") == "pass⟦U+200D⟧word"
+
+
+@given(TEXTS, TEXTS, TEXTS)
+def test_no_byte_of_a_document_becomes_markup_in_a_card(text: str, name: str, asked: str) -> None:
+    document = one_document(f"a{text}b", title=name, publisher=name, date=name, path=f"f/{name}")
+    quoted = quote(document, document.text, document.text)
+    safe = quote(one_document("ab", title="t", publisher="s", date="d", path="p"), "ab", "ab")
+    card = Parsed(render.answer_card(answer(asked, Claim(name, (quoted,)))))
+    plain = Parsed(render.answer_card(answer(asked, Claim("ab", (safe,)))))
+    assert [tag for tag in card.tags if tag not in ("span",)] == [tag for tag in plain.tags if tag not in ("span",)]
+    assert {name for name, _ in card.attributes} <= {"class", "dir", "href", "title", "tabindex"}
+    assert card.inside["blockquote"] == [render.visible(document.text)]
+
+
+def test_a_card_is_one_line_and_one_block_for_markdown() -> None:
+    for each in hostile_corpus().answers.values():
+        card = render.answer_card(each)
+        assert "\n" not in card
+        assert MarkdownIt("gfm-like", {"html": True, "linkify": False}).render(card) == card
+
+
+def test_line_breaks_in_names_and_paths_are_spelled_out() -> None:
+    assert Parsed(render.one_line("a\nb\x1b[31m")).text == "a⟦U+000A⟧b⟦U+001B⟧[31m"
+
+
+def test_a_question_far_too_long_is_not_echoed_whole() -> None:
+    assert len(render.question("x" * 10_000)) < 400
+
+
+# --- the answer card ------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def differs() -> Answer:
+    return news_corpus().answers["How many civilians have died in the fighting?"]
+
+
+def test_sources_that_differ_are_counted_and_shown_apart(differs: Answer) -> None:
+    card = Parsed(render.answer_card(differs))
+    assert card.inside["h2"] == ["Sources differ: 2 claims"]
+    assert card.inside["h3"] == ["nearly 370", "412"]
+
+
+def test_the_answering_words_are_bold_and_the_quote_is_verbatim(differs: Answer) -> None:
+    card = Parsed(render.answer_card(differs))
+    assert card.inside["strong"] == ["nearly 370", "412"]
+    assert card.inside["blockquote"] == [each.text for each in differs.quotes]
+
+
+def test_a_claim_that_is_its_whole_quote_is_not_said_twice() -> None:
+    documents = [one_document(text) for text in ("It was 370.", "It was 412.")]
+    claims = [Claim(each.text, (quote(each, each.text, each.text),)) for each in documents]
+    card = Parsed(render.answer_card(answer("q", claims[0])))
+    assert card.text.count("It was 370.") == 1
+    assert not {"h3", "strong"} & set(card.tags)
+    assert Parsed(render.answer_card(answer("q", *claims))).inside["h3"] == ["Claim 1", "Claim 2"]
+
+
+def test_the_byline_names_speaker_source_and_date(differs: Answer) -> None:
+    card = Parsed(render.answer_card(differs))
+    assert card.inside["bdi"][:2] == ["The WSJ", "seeds/000_fd202e94ced50b5a.txt"]
+    assert card.inside["div"][-1].endswith("Committee on Relief3 Mar 2017")
+
+
+def test_chips_are_numbered_and_are_their_own_links(differs: Answer) -> None:
+    card = Parsed(render.answer_card(differs))
+    assert card.inside["a"] == ["Open citation 1", "Open citation 2"]
+    links = [value for name, value in card.attributes if name == "href"]
+    assert links == [f"?cite={each.citation.id}" for each in differs.quotes]
+
+
+def test_copies_fold_and_a_long_list_of_them_is_cut() -> None:
+    sources = tuple(Source(f"f/{n:03}.txt") for n in range(31))
+    copied = quote(Document("Some words.", sources), "Some words.", "words")
+    card = Parsed(render.answer_card(answer("q", Claim("words", (copied,)))))
+    assert card.inside["summary"] == ["same text in 30 more files"]
+    assert card.inside["li"][0] == "f/001.txt"
+    assert card.inside["li"][-1] == "and 10 more"
+
+
+@pytest.mark.parametrize(
+    ("documents", "line"),
+    [
+        (["One answer."], "Answered by one quote"),
+        (["One answer. One answer again."], "Answered by 2 quotes from one document"),
+        (["One answer.", "One answer too."], "Answered by 2 quotes from 2 documents"),
+    ],
+)
+def test_the_verdict_says_how_many_agree(documents: list[str], line: str) -> None:
+    held = [one_document(text) for text in documents]
+    quotes = [quote(document, document.text[:11], "answer") for document in held]
+    if "again" in documents[0]:
+        quotes.append(quote(held[0], "One answer again.", "answer"))
+    assert render.verdict_line(answer("q", Claim("answer", tuple(quotes)))) == line
+
+
+def test_not_found_names_missing_words_and_folds_the_closest_passages() -> None:
+    document = one_document("Something else entirely.")
+    near = passage(document, "Something else")
+    card = Parsed(render.answer_card(answer("q", related=(near,), missing=("zucchini", "<b>"))))
+    assert card.inside["h2"] == ["Not in the documents"]
+    assert card.inside["p"] == ["These words of the question stand nowhere in them: zucchini, <b>."]
+    assert card.inside["summary"] == ["Closest passages (not answers)"]
+    assert card.inside["a"] == ["Open citation 1"]
+    assert "open" not in dict(card.attributes)
+
+
+def test_not_found_without_missing_words_claims_nothing_about_words() -> None:
+    assert Parsed(render.answer_card(answer("q"))).inside["p"] == [
+        "The documents use these words, but no passage answers the question."
+    ]
+
+
+def test_a_passage_that_holds_a_quote_is_not_listed_as_another() -> None:
+    document = one_document("One answer. And more.")
+    near = (passage(document, "One answer. And"), passage(document, "more.", 2))
+    card = Parsed(
+        render.answer_card(answer("q", Claim("answer", (quote(document, "One answer.", "answer"),)), related=near))
+    )
+    assert card.inside["blockquote"] == ["One answer.", "more."]
+
+
+@pytest.mark.parametrize(
+    ("text", "raw"),
+    [
+        ("Turkey s Erdogan is now petitioning the US and NATO", True),
+        ("Turkey's Erdogan is now petitioning the US and NATO.", False),
+        ("The phrase is short", False),
+        ("", False),
+        ("これは句読点のある文です。 a b c d e f g", False),
+    ],
+)
+def test_text_without_punctuation_is_told_from_text_with(text: str, raw: bool) -> None:
+    assert render.is_raw_text(text) is raw
+
+
+def test_dates_are_written_out_and_odd_ones_left() -> None:
+    assert render.day("2017-03-03") == "3 Mar 2017"
+    assert render.day("around 2017") == "around 2017"
+
+
+# --- the reader -----------------------------------------------------------------------------------------------------
+
+
+@given(TEXTS, st.data())
+def test_the_mark_holds_exactly_the_cited_characters(text: str, data: st.DataObject) -> None:
+    document = one_document(f"{text}x")
+    ends = st.integers(0, len(document.text))
+    spans = [Span(*sorted(data.draw(st.tuples(ends, ends)))) for _ in range(3)]
+    cited = [span for span in spans if span] or [Span(0, 1)]
+    shown = Parsed(render.source(opened(document, *cited)))
+    marked = "".join(shown.inside["mark"])
+    assert marked.count("⟦") or marked == cited[0].of(document.text)
+    assert marked == "".join(render.visible(part) for part in _parts(cited[0], document))
+
+
+def _parts(span: Span, document: Document) -> list[str]:
+    blocks = render.blocks_of(document.text, 0, len(document.text))
+    clipped = [(max(span.start, b.start), min(span.end, b.end)) for b in blocks if b.overlaps(span)]
+    return [document.text[start:end] for start, end in clipped]
+
+
+@given(st.text(st.sampled_from("ab \n"), max_size=300), st.integers(0, 300), st.integers(0, 300))
+def test_blocks_lose_no_character(text: str, start: int, end: int) -> None:
+    start, end = sorted((min(start, len(text)), min(end, len(text))))
+    assert "".join(block.of(text) for block in render.blocks_of(text, start, end)) == text[start:end]
+
+
+def test_a_very_long_line_is_broken_at_spaces_or_hard() -> None:
+    text = "word " * 10_000 + "x" * 50_000
+    blocks = list(render.blocks_of(text, 0, len(text)))
+    assert "".join(block.of(text) for block in blocks) == text
+    assert max(len(block) for block in blocks) <= 2 * render.LINE
+
+
+def test_other_cited_spans_are_outlined_around_the_mark() -> None:
+    document = one_document("0123456789")
+    shown = Parsed(render.source(opened(document, Span(4, 6), Span(1, 5), Span(2, 8), Span(9, 10))))
+    assert shown.inside["mark"] == ["45"]
+    assert render.outlined([Span(1, 5), Span(2, 8), Span(9, 10)], Span(4, 6), 10) == [
+        Span(1, 4),
+        Span(6, 8),
+        Span(9, 10),
+    ]
+    assert "".join(block for block in shown.inside["div"] if block.endswith("789")).endswith("0123456789")
+
+
+def test_outlines_made_for_a_longer_text_stay_inside_this_one() -> None:
+    assert render.outlined([Span(5, 900), Span(950, 990)], Span(1, 2), 10) == [Span(5, 10)]
+
+
+def test_the_head_says_title_date_path_range_and_place_among_the_citations() -> None:
+    document = one_document("One two three", title="A <title>", date="2017-03-03")
+    shown = Parsed(render.source(opened(document, Span(4, 7), Span(0, 3), Span(8, 13))))
+    assert shown.inside["h2"] == ["A <title>"]
+    assert "3 Mar 2017 · folder/file.txt · characters 4–7" in shown.inside["p"]
+    assert shown.inside["nav"] == ["Citation 2 of 3PreviousNextClose"]
+
+
+@pytest.mark.parametrize(
+    ("state", "sentence"),
+    [
+        ("unchanged", "matches the file"),
+        ("changed", "changed on disk since it was indexed; this is the indexed text"),
+        ("missing", "no longer on disk; this is the indexed text"),
+    ],
+)
+def test_the_head_says_whether_the_file_is_still_the_same(state: str, sentence: str) -> None:
+    shown = Parsed(render.source(opened(one_document("One two"), Span(0, 3), source_state=state)))
+    assert sentence in shown.inside["p"]
+
+
+def test_a_moved_citation_says_so() -> None:
+    document = one_document("One two")
+    assert "have moved" not in render.source(opened(document, Span(0, 3)))
+    assert "have moved" in render.source(opened(document, Span(0, 3), state=CitationState.MOVED))
+
+
+@pytest.mark.parametrize(
+    ("state", "sentence"),
+    [
+        (CitationState.CHANGED, "f/<a>.txt has changed: it no longer holds the words this citation was made for."),
+        (
+            CitationState.DELETED,
+            "The words of this citation are no longer in the index: f/<a>.txt was removed from it.",
+        ),
+    ],
+)
+def test_a_citation_that_is_gone_is_explained(state: CitationState, sentence: str) -> None:
+    assert sentence in Parsed(render.source_gone(CitationCheck("id", state, None, "f/<a>.txt"))).text
+
+
+def test_a_huge_document_is_shown_around_the_citation() -> None:
+    document = one_document("word " * 200_000)
+    shown = render.source(opened(document, Span(500_000, 500_004)))
+    assert "400,000 characters before this are not shown" in Parsed(shown).text
+    assert "399,996 characters after this are not shown" in Parsed(shown).text
+    assert len(shown) < 600_000
+
+
+# --- the strip ------------------------------------------------------------------------------------------------------
+
+
+def test_the_strip_says_what_is_indexed() -> None:
+    strip = Parsed(render.status_strip(news_corpus().status()))
+    assert strip.inside["p"] == ["2 documents · newest 3 Mar 2017 · index a1b2c3 · offline"]

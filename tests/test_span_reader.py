@@ -1,0 +1,371 @@
+"""The trained reader: exact offsets, whole words, checked weights, and a network that is BERT's."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import shutil
+import subprocess
+import sys
+import unicodedata
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from index.documents import Document, Source, Span
+from qa.reader import Query, Readable, Reading, Term
+from qa.results import Citation, Passage
+from qa.span_reader import (
+    WEIGHTS,
+    Calibration,
+    Candidate,
+    Decoding,
+    Evidence,
+    Pair,
+    ReaderWeightsError,
+    SpanReader,
+    bundled_folder,
+    bundled_weights,
+    coverage,
+    decode,
+    encode,
+    load_calibration,
+    load_tokenizer,
+    load_weights,
+    make_batch,
+    make_pairs,
+    score_tokens,
+    weigh,
+    whole_words,
+)
+
+TEXT = (
+    "The river Tamber rises in the Karst hills. In 1893 the engineer Ida Marlow built a bridge over it, 240 metres "
+    "long, for 1,200,000 crowns. The bridge was closed in 1951 and replaced by a ferry."
+)
+ANY_TEXT = st.text(
+    st.one_of(
+        st.characters(codec="utf-8", exclude_characters="\x00"),
+        st.sampled_from("aé ñ1,.2 ’'\u0301\u200d東京ไทย\n[SEP]🏳️\u200d🌈ﬁ"),
+    ),
+    max_size=120,
+)
+
+
+def readable(text: str, *, before: str = "", rank: int = 1, dense: float = 0.5, lexical: float = 1.0) -> Readable:
+    """A passage that is the end of a document which begins with ``before``."""
+    document = Document.from_raw(before + text, Source("folder/file.txt"))
+    span = Span(len(before), len(document.text))
+    return Readable(Passage(rank, 0.5, dense, lexical, Citation.from_document(document, span)), (span,))
+
+
+def query(text: str, *terms: tuple[str, float]) -> Query:
+    return Query(text, np.zeros(384, dtype=np.float32), tuple(Term(word, idf, 1) for word, idf in terms))
+
+
+def in_word(char: str) -> bool:
+    return char.isalnum() or unicodedata.category(char).startswith("M")
+
+
+@pytest.fixture(scope="module")
+def reader() -> SpanReader:
+    return SpanReader.load()
+
+
+# --- whole words ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("cut", "whole"),
+    [
+        ("arlo", "Marlow"),
+        ("1,200", "1,200,000"),
+        (" Marlow built ", "Marlow built"),
+        ("hills. ", "hills"),
+        (", 240 metres long,", "240 metres long"),
+        ("it,", "it"),
+        (". ", ""),
+    ],
+)
+def test_a_span_becomes_whole_words_without_edges(cut: str, whole: str) -> None:
+    at = TEXT.index(cut)
+    start, end = whole_words(TEXT, at, at + len(cut))
+    assert TEXT[start:end] == whole
+
+
+def test_a_dotted_abbreviation_keeps_its_stop_and_brackets_stay_in_pairs() -> None:
+    text = "In the U.S. it is (mostly) so (see above)."
+    start, end = whole_words(text, 7, 11)
+    assert text[start:end] == "U.S."
+    start, end = whole_words(text, 18, 26)
+    assert text[start:end] == "(mostly)"
+    start, end = whole_words(text, 18, 25)
+    assert text[start:end] == "mostly"
+
+
+@given(ANY_TEXT, st.data())
+def test_a_span_never_ends_inside_a_word(text: str, data: st.DataObject) -> None:
+    low = data.draw(st.integers(0, len(text)))
+    high = data.draw(st.integers(low, len(text)))
+    start, end = whole_words(text, low, high)
+    assert 0 <= start <= end <= len(text)
+    quote = text[start:end]
+    assert quote == quote.strip()
+    if quote.isascii():
+        for at in (start, end):
+            assert not (start < end and 0 < at < len(text) and in_word(text[at - 1]) and in_word(text[at])) or not (
+                text[at - 1].isascii() and text[at].isascii()
+            )
+
+
+def test_scripts_without_spaces_are_not_widened() -> None:
+    assert whole_words("東京は日本の首都です", 0, 2) == (0, 2)
+
+
+# --- decoding ---------------------------------------------------------------------------------------------------------
+
+
+def test_decoding_pairs_the_best_start_with_the_best_end_and_keeps_spans_apart() -> None:
+    import torch
+
+    text = "red green blue"
+    pair = Pair([1], [10, 11, 12], [(0, 3), (4, 9), (10, 14)])
+    # rows: no answer, question, [SEP], red, green, blue, [SEP]; columns: start, end
+    marks = torch.tensor([[1.0, 1.0], [9, 9], [9, 9], [2, 0], [5, 4], [0, 3], [9, 9]])
+    found = decode(pair, text, marks, 0.25, Decoding())
+    # green: 5 + 4 - (1 + 1) = 7; red: 2 + 0 - 2 = 0; blue: 0 + 3 - 2 = 1; "green blue" (6) overlaps green
+    assert found == [Candidate(4, 9, 7.0, 0.25), Candidate(10, 14, 1.0, 0.25), Candidate(0, 3, 0.0, 0.25)]
+
+
+def test_a_passage_without_tokens_has_no_candidates() -> None:
+    import torch
+
+    assert decode(Pair([1], [], []), " ", torch.zeros(4, 2), 0.0, Decoding()) == []
+
+
+@given(ANY_TEXT, st.integers(0, 2**32 - 1))
+@settings(deadline=None, max_examples=60)
+def test_decoded_spans_stand_in_the_passage_and_do_not_overlap(text: str, seed: int) -> None:
+    import torch
+
+    (pair,) = make_pairs(load_tokenizer_once(), ["who?"], [text])
+    marks = torch.randn(len(pair), 2, generator=torch.Generator().manual_seed(seed))
+    found = decode(pair, text, marks, 0.0, Decoding())
+    for candidate in found:
+        assert 0 <= candidate.start < candidate.end <= len(text)
+    ordered = sorted((c.start, c.end) for c in found)
+    assert all(a[1] <= b[0] for a, b in itertools.pairwise(ordered))
+    assert [c.margin for c in found] == sorted((c.margin for c in found), reverse=True)
+
+
+def load_tokenizer_once(kept: list[object] = []) -> object:  # noqa: B006
+    if not kept:
+        kept.append(load_tokenizer(bundled_folder()))
+    return kept[0]
+
+
+def test_words_that_look_like_markers_are_read_as_text() -> None:
+    (pair,) = make_pairs(load_tokenizer_once(), ["[SEP] who?"], ["a [SEP] b [CLS]"])
+    assert not {101, 102} & {*pair.question, *pair.passage}
+
+
+def test_a_match_is_a_word_piece_that_stands_on_both_sides() -> None:
+    (pair,) = make_pairs(load_tokenizer_once(), ["red car"], ["a red bus"])
+    batch = make_batch([pair])
+    # [CLS] red car [SEP] a red bus [SEP]
+    assert batch.matches.tolist() == [[0, 1, 0, 0, 0, 1, 0, 0]]
+    assert batch.types.tolist() == [[0, 0, 0, 0, 1, 1, 1, 1]]
+
+
+# --- one probability --------------------------------------------------------------------------------------------------
+
+
+def test_coverage_weighs_words_by_rarity_and_finds_other_forms() -> None:
+    terms = [Term("controls", 1.0, 1), Term("Idlib", 3.0, 1), Term("Damascus", 4.0, 0)]
+    # 1 + 3 of 1 + 3 + 4
+    assert coverage(terms, "the army controlled IDLIB") == pytest.approx(0.5)
+    assert coverage([], "anything") == 1.0
+
+
+def test_evidence_compares_a_passage_with_those_read_beside_it() -> None:
+    passages = [readable("x y", dense=0.75, lexical=2.0).passage, readable("x z", dense=0.5, lexical=8.0).passage]
+    found = [[Candidate(0, 1, 3.0, 1.5)], [Candidate(2, 3, 1.0, -1.0)]]
+    evidence = weigh(found, passages, [Term("x", 1.0, 2), Term("z", 1.0, 1)])
+    # lexical 2 / 8 and 8 / 8; the second is 0.25 behind the nearest; "z" is missing in the first
+    assert evidence == [[Evidence(3.0, 1.5, 0.75, 0.0, 0.25, 0.5)], [Evidence(1.0, -1.0, 0.5, -0.25, 1.0, 1.0)]]
+
+
+def test_probability_is_the_logistic_of_the_weighted_evidence() -> None:
+    calibration = Calibration({"margin": 0.5, "dense": 2.0}, -1.0, 0.5)
+    # -1 + 0.5 * 3 + 2 * 0.25 = 1; 1 / (1 + e^-1) = 0.731059
+    evidence = Evidence(margin=3.0, relevance=9.0, dense=0.25, dense_gap=0.0, lexical=0.0, coverage=0.0)
+    assert calibration.probability(evidence) == pytest.approx(0.731059, abs=1e-6)
+
+
+# --- weights ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def weights_copy(tmp_path: Path) -> Path:
+    for name in ("reader.safetensors", "reader.json"):
+        shutil.copy(WEIGHTS / name, tmp_path / name)
+    return tmp_path
+
+
+@pytest.mark.model
+def test_an_undamaged_copy_of_the_weights_loads(weights_copy: Path) -> None:
+    assert load_weights(weights_copy)["span.weight"].shape == (2, 384)
+    assert 0 < load_calibration(weights_copy).threshold < 1
+
+
+@pytest.mark.model
+@pytest.mark.parametrize("damage", ["flip", "truncate", "delete", "card"])
+def test_damaged_weights_are_refused(weights_copy: Path, damage: str) -> None:
+    path = weights_copy / "reader.safetensors"
+    data = bytearray(path.read_bytes())
+    if damage == "flip":
+        data[len(data) // 2] ^= 1
+        path.write_bytes(data)
+    elif damage == "truncate":
+        path.write_bytes(data[:-4096])
+    elif damage == "delete":
+        path.unlink()
+    else:
+        (weights_copy / "reader.json").write_text('{"sha256": ')
+    with pytest.raises(ReaderWeightsError, match="install pincite again"):
+        load_weights(weights_copy)
+
+
+def test_another_bundled_model_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "model.safetensors").write_bytes(b"something else")
+    with pytest.raises(ReaderWeightsError, match="damaged or of another version"):
+        bundled_weights(tmp_path)
+
+
+@pytest.mark.model
+def test_a_calibration_that_weighs_something_unknown_is_refused(weights_copy: Path) -> None:
+    card = weights_copy / "reader.json"
+    known = json.loads(card.read_text())
+    card.write_text(json.dumps({**known, "weights": {**known["weights"], "mood": 1.0}}))
+    with pytest.raises(ReaderWeightsError, match="mood"):
+        load_calibration(weights_copy)
+
+
+def test_the_shipped_weights_are_small() -> None:
+    assert (WEIGHTS / "reader.safetensors").stat().st_size <= 25_000_000
+
+
+def test_importing_the_module_imports_no_model_library() -> None:
+    code = (
+        "import sys, qa.span_reader; print({'torch', 'transformers', 'tokenizers', 'safetensors'} & set(sys.modules))"
+    )
+    root = Path(__file__).parent.parent
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=root, check=True)
+    assert done.stdout.strip() == "set()"
+
+
+# --- the network ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.model
+def test_the_plain_network_agrees_with_transformers() -> None:
+    import torch
+    from transformers import BertModel
+
+    theirs = BertModel.from_pretrained(str(bundled_folder()), local_files_only=True).eval()
+    batch = make_batch(make_pairs(load_tokenizer_once(), ["Who built it?", "Why?"], [TEXT, TEXT[:40]]))
+    with torch.inference_mode():
+        ours = encode(bundled_weights(bundled_folder()), batch)
+        expected = theirs(
+            input_ids=batch.tokens, token_type_ids=batch.types, attention_mask=batch.mask.long()
+        ).last_hidden_state
+    assert (ours - expected)[batch.mask].abs().max().item() < 1e-4
+
+
+@pytest.mark.model
+def test_only_the_passage_and_the_first_token_can_be_marked() -> None:
+    import torch
+
+    batch = make_batch(make_pairs(load_tokenizer_once(), ["Who built it?", "Why?"], [TEXT, "It rained."]))
+    with torch.inference_mode():
+        marks, relevance = score_tokens(load_weights(WEIGHTS), batch)
+    assert relevance.shape == (2,)
+    markable = batch.mask & (batch.types == 1)
+    markable[:, 0] = True
+    assert torch.equal(marks[..., 0] > -9999, markable)
+
+
+# --- reading ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.model
+def test_it_finds_plain_facts(reader: SpanReader) -> None:
+    place = readable(TEXT, before="Another page. ")
+    for question, words in [
+        ("Who built the bridge?", "Ida Marlow"),
+        ("When was the bridge closed?", "1951"),
+        ("how long was the bridge", "240 metres"),
+    ]:
+        best = reader.read(query(question), [place])[0]
+        assert words in best.answer.of("Another page. " + TEXT)
+
+
+@pytest.mark.model
+@given(texts=st.lists(ANY_TEXT, min_size=1, max_size=3), question=ANY_TEXT)
+@settings(deadline=None, max_examples=25)
+def test_answers_stand_inside_their_passage_at_exact_offsets(texts: list[str], question: str) -> None:
+    kept: list[SpanReader] = reader_once()
+    before = "Start of the file: "
+    readables = [readable(text + " and more", before=before, rank=i) for i, text in enumerate(texts, 1)]
+    for reading in kept[0].read(query(question), readables):
+        passage = reading.readable.passage
+        assert passage.span.contains(reading.answer)
+        start = passage.span.start
+        quote = passage.text[reading.answer.start - start : reading.answer.end - start]
+        assert quote
+        assert quote == quote.strip()
+        assert 0 <= reading.score <= 1
+
+
+def reader_once(kept: list[SpanReader] = []) -> list[SpanReader]:  # noqa: B006
+    if not kept:
+        kept.append(SpanReader.load())
+    return kept
+
+
+@pytest.mark.model
+def test_reading_twice_gives_the_same(reader: SpanReader) -> None:
+    readables = [readable(TEXT, rank=1), readable(TEXT[60:], rank=2), readable("It rained all day.", rank=3)]
+
+    def run(one: SpanReader) -> list[Reading]:
+        return one.read(query("Who built the bridge?", ("built", 1.0), ("bridge", 1.5)), readables)
+
+    assert run(reader) == run(reader) == run(SpanReader.load())
+    assert [r.score for r in run(reader)] == sorted((r.score for r in run(reader)), reverse=True)
+
+
+@pytest.mark.model
+def test_half_precision_finds_the_same_words() -> None:
+    readables = [readable(TEXT, rank=1), readable("It rained all day in the hills.", rank=2)]
+    for question in ("Who built the bridge?", "When was it closed?"):
+        half, full = (SpanReader.load(half=half).read(query(question), readables)[0] for half in (True, False))
+        assert half.answer == full.answer
+        assert half.score == pytest.approx(full.score, abs=0.05)
+
+
+@pytest.mark.model
+def test_nothing_to_read_gives_nothing(reader: SpanReader) -> None:
+    assert reader.read(query("Who?"), []) == []
+    assert reader.read(query("  "), [readable(TEXT)]) == []
+    assert reader.read(query("Who?"), [readable("… — !")]) == []
+
+
+@pytest.mark.model
+def test_a_passage_longer_than_the_network_reads_is_read_from_its_start(reader: SpanReader) -> None:
+    readings = reader.read(query("Who built the bridge?"), [readable(TEXT + " word" * 3000)])
+    assert readings
+    assert all(reading.answer.end <= len(TEXT) + 5 * 400 for reading in readings)
+    reader.read(query("why " * 2000), [readable(TEXT)])

@@ -1,0 +1,434 @@
+"""Calibrate the reader on the dev articles, and measure it on the test articles, which nothing was fitted on.
+
+python -m training.evaluate_reader calibrate --data FOLDER --weights qa/weights
+python -m training.evaluate_reader report    --data FOLDER --weights qa/weights
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import random
+import re
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from index.documents import Document, Source, Span
+from index.lexical import LexicalIndex, Words
+from index.lexical import terms as index_terms
+from qa.fusion import convex_combination
+from qa.reader import Query, Readable, Term
+from qa.results import Citation, Passage
+from qa.retrieval import RetrievalConfig, content_terms
+from qa.span_reader import (
+    Batch,
+    Calibration,
+    Evidence,
+    Network,
+    SpanReader,
+    bundled_folder,
+    bundled_weights,
+    encode,
+    load_calibration,
+    load_tokenizer,
+    load_weights,
+    weigh,
+)
+from training.reader_data import Example, read_squad, split_articles, strip_text, stripped
+
+PASSAGES_READ = 8
+KEPT_FRACTION = 0.9
+RIGHT_F1 = 0.5
+FEATURES = tuple(field.name for field in fields(Evidence))
+
+
+# --- metrics --------------------------------------------------------------------------------------------------------
+
+
+def normalised(text: str) -> list[str]:
+    """Return SQuAD's normal form of an answer, as words: no case, punctuation or articles (Rajpurkar et al. 2016)."""
+    bare = "".join(c if c.isalnum() or c.isspace() else "" for c in text.lower())
+    return [word for word in bare.split() if word not in ("a", "an", "the")]
+
+
+def exact_and_f1(answer: str, gold: Sequence[str]) -> tuple[float, float]:
+    """Return the best exact match and word F1 of an answer over the gold ones."""
+    best = (0.0, 0.0)
+    said = normalised(answer)
+    for other in map(normalised, gold):
+        shared = sum((Counter(said) & Counter(other)).values())
+        f1 = 2 * shared / (len(said) + len(other)) if shared else float(said == other)
+        best = max(best[0], float(said == other)), max(best[1], f1)
+    return best
+
+
+def area_under_curve(positive: Sequence[float], negative: Sequence[float]) -> float:
+    """Return the probability that a positive scores above a negative; ties count half."""
+    low = np.sort(np.asarray(negative))
+    values = np.asarray(positive)
+    wins = np.searchsorted(low, values, "left") + np.searchsorted(low, values, "right")
+    return float(wins.mean() / 2 / len(low))
+
+
+# --- a corpus of paragraphs -----------------------------------------------------------------------------------------
+
+
+def embed(texts: Sequence[str]) -> np.ndarray:
+    """Return the bundled encoder's embeddings: mean of the last hidden states, unit length, (n, 384) float32."""
+    tokenizer, weights = load_tokenizer(bundled_folder()), bundled_weights(bundled_folder())
+    ids = [[101, *e.ids[:254], 102] for e in tokenizer.encode_batch(list(texts), add_special_tokens=False)]
+    order = sorted(range(len(ids)), key=lambda i: len(ids[i]))
+    out = np.zeros((len(ids), 384), dtype=np.float32)
+    for at in range(0, len(order), 32):
+        rows = order[at : at + 32]
+        tokens = torch.nn.utils.rnn.pad_sequence([torch.tensor(ids[i]) for i in rows], batch_first=True)
+        zero, mask = torch.zeros_like(tokens), tokens != 0
+        with torch.inference_mode():
+            hidden = encode(weights, Batch(tokens, zero, zero, mask)) * mask[..., None]
+            mean = hidden.sum(1) / mask.sum(1, keepdim=True)
+            out[rows] = torch.nn.functional.normalize(mean, dim=1).numpy()
+    return out
+
+
+class Paragraphs:
+    """Paragraphs to retrieve from, with the product's lexical index, fusion and question words."""
+
+    def __init__(self, texts: Sequence[str], vectors: np.ndarray) -> None:
+        self.texts = list(texts)
+        self.vectors = vectors
+        self._folder = tempfile.TemporaryDirectory()
+        self._lexical = LexicalIndex(Path(self._folder.name))
+        self._lexical.update(added=[Words(i, t) for i, t in enumerate(texts)], removed=[])
+        self._citations = [
+            Citation.from_document(Document.from_raw(t, Source(str(i))), Span(0, len(t))) for i, t in enumerate(texts)
+        ]
+
+    def retrieve(
+        self, question: str, vector: np.ndarray, *, k: int, without: frozenset[int] = frozenset()
+    ) -> list[Passage]:
+        """Return the best paragraphs, best first; ``without`` leaves some out, before anything is normalised."""
+        allowed = np.array([i for i in range(len(self.texts)) if i not in without])
+        dense, lexical = self._scores(question, vector)
+        fused = convex_combination(dense[allowed], lexical[allowed], dense_weight=RetrievalConfig().dense_weight)
+        best = allowed[np.argsort(-fused, kind="stable")[:k]]
+        return [self._passage(rank, int(i), dense, lexical) for rank, i in enumerate(best, 1)]
+
+    def passage(self, question: str, vector: np.ndarray, number: int) -> Passage:
+        """Return one paragraph as the only passage."""
+        return self._passage(1, number, *self._scores(question, vector))
+
+    def terms(self, question: str) -> tuple[Term, ...]:
+        """Return the question's content words with their rarity here."""
+        return content_terms(question, self._lexical)
+
+    def number(self, passage: Passage) -> int:
+        """Return which paragraph a passage is."""
+        return int(passage.citation.path)
+
+    def _scores(self, question: str, vector: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        words = [term for word in self.terms(question) for term in index_terms(word.word)]
+        ids, scores = self._lexical.search(words, k=len(self.texts))
+        lexical = np.zeros(len(self.texts), dtype=np.float32)
+        lexical[ids] = scores
+        return (self.vectors @ vector).astype(np.float32), lexical
+
+    def _passage(self, rank: int, number: int, dense: np.ndarray, lexical: np.ndarray) -> Passage:
+        citation = self._citations[number]
+        return Passage(rank, 0.0, float(dense[number]), float(lexical[number]), citation)
+
+
+# --- asking ---------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A question, its gold answers as text, its own paragraph's number, and the passages it is asked of, best first."""
+
+    question: str
+    gold: tuple[str, ...]
+    paragraph: int
+    passages: tuple[Passage, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A candidate with its text, the paragraph it stands in, and the evidence for it."""
+
+    text: str
+    paragraph: int
+    evidence: Evidence
+
+
+def answer_all(network: Network, corpus: Paragraphs, asked: Sequence[Asked]) -> list[list[Found]]:
+    """Return all candidates for each question, over all its passages, in passage order."""
+    flat = [(a.question, p.text) for a in asked for p in a.passages]
+    marked = iter(network.candidates([q for q, _ in flat], [p for _, p in flat]))
+    found = []
+    for one in asked:
+        candidates = [next(marked) for _ in one.passages]
+        weighed = weigh(candidates, one.passages, corpus.terms(one.question))
+        found.append(
+            [
+                Found(passage.text[c.start : c.end], corpus.number(passage), evidence)
+                for passage, cs, es in zip(one.passages, candidates, weighed, strict=True)
+                for c, evidence in zip(cs, es, strict=True)
+            ]
+        )
+    return found
+
+
+def is_right(found: Found, asked: Asked) -> bool:
+    """Tell whether the words answer: half the words right in the gold paragraph, all of them elsewhere."""
+    exact, f1 = exact_and_f1(found.text, asked.gold) if asked.gold else (0.0, 0.0)
+    return exact == 1 or (f1 >= RIGHT_F1 and found.paragraph == asked.paragraph)
+
+
+def fit(rows: np.ndarray, right: np.ndarray, *, ridge: float = 1.0, rounds: int = 30) -> tuple[np.ndarray, float]:
+    """Return weights and intercept of a logistic regression, by Newton's method on standardised columns."""
+    mean, scale = rows.mean(0), rows.std(0) + 1e-9
+    x = np.c_[(rows - mean) / scale, np.ones(len(rows))]
+    w = np.zeros(x.shape[1])
+    penalty = np.diag([ridge] * rows.shape[1] + [1e-6])
+    for _ in range(rounds):
+        p = 1 / (1 + np.exp(-x @ w))
+        w -= np.linalg.solve((x * (p * (1 - p))[:, None]).T @ x + penalty, x.T @ (p - right) + penalty @ w)
+    weights = w[:-1] / scale
+    return weights, float(w[-1] - weights @ mean)
+
+
+def as_row(evidence: Evidence) -> list[float]:
+    return [getattr(evidence, name) for name in FEATURES]
+
+
+class Setting:
+    """The SQuAD 2.0 paragraphs, plain or stripped, and questions of some articles asked of them."""
+
+    def __init__(self, examples: Sequence[Example], *, bare: bool) -> None:
+        self.bare = bare
+        originals = list(dict.fromkeys(e.passage for e in examples))
+        groups = {e.passage: e.group for e in examples}
+        texts = [strip_text(t)[0] if bare else t for t in originals]
+        self.corpus = Paragraphs(texts, embed(texts))
+        self._place = {t: i for i, t in enumerate(originals)}
+        self._members = {
+            g: frozenset(i for i, t in enumerate(originals) if groups[t] == g) for g in set(groups.values())
+        }
+
+    def ask(
+        self, examples: Sequence[Example], where: str, vectors: np.ndarray, rng: random.Random | None = None
+    ) -> list[Asked]:
+        """Return the questions put to ``gold``: their paragraph; ``all``: the best 8; ``other``: of other articles."""
+        asked = []
+        for example, vector in zip(examples, vectors, strict=True):
+            home = self._place[example.passage]
+            shown = stripped(example) if self.bare else example
+            gold = tuple(shown.passage[a:b] for a, b in shown.answers)
+            without = self._members[example.group] if where == "other" else frozenset()
+            question = example.question
+            if where == "gold":
+                passages = [self.corpus.passage(question, vector, home)]
+            elif where == "random" and rng is not None:
+                outside = sorted(set(range(len(self.corpus.texts))) - self._members[example.group])
+                passages = [self.corpus.passage(question, vector, rng.choice(outside))]
+            else:
+                passages = self.corpus.retrieve(question, vector, k=PASSAGES_READ, without=without)
+            asked.append(Asked(question, gold, home, tuple(passages)))
+        return asked
+
+
+def calibrate(network: Network, examples: list[Example], seed: int) -> tuple[Calibration, dict[str, float]]:
+    """Return the calibration fitted on the dev articles, and what it gives there."""
+    dev = [e for e in examples if e.group in split_articles({e.group for e in examples}).dev]
+    vectors = embed([e.question for e in dev])
+    rows, right, best, off = [], [], [], []
+    half = [random.Random(f"{seed} {e.question}").random() < 0.5 for e in dev]
+    for bare in (False, True):
+        setting = Setting(examples, bare=bare)
+        mine = [i for i in range(len(dev)) if half[i] == bare]
+        for where in ("all", "other"):
+            some = [i for i in mine if where == "all" or dev[i].answers]
+            asked = setting.ask([dev[i] for i in some], where, vectors[some])
+            for one, found in zip(asked, answer_all(network, setting.corpus, asked), strict=True):
+                mark = [is_right(f, one) and where == "all" for f in found]
+                rows += [as_row(f.evidence) for f in found]
+                right += mark
+                if one.gold:
+                    (best if where == "all" else off).append((found, mark))
+    weights, intercept = fit(np.array(rows), np.array(right, dtype=float))
+    unset = Calibration(dict(zip(FEATURES, weights.tolist(), strict=True)), intercept, 0.5, PASSAGES_READ)
+    top = [max((unset.probability(f.evidence), m) for f, m in zip(found, mark, strict=True)) for found, mark in best]
+    threshold = float(np.quantile([p for p, _ in top], 1 - KEPT_FRACTION))
+    refused = np.mean([max(unset.probability(f.evidence) for f in found) < threshold for found, _ in off])
+    numbers = {"first_is_right": float(np.mean([m for _, m in top])), "off_topic_refused": float(refused)}
+    return replace(unset, threshold=threshold), {**numbers, "candidates": float(len(rows))}
+
+
+# --- the report -----------------------------------------------------------------------------------------------------
+
+
+def report(network: Network, calibration: Calibration, examples: list[Example], data: Path) -> dict[str, float]:
+    """Return every figure on the test articles."""
+    test = [e for e in examples if e.group in split_articles({e.group for e in examples}).test]
+    vectors = embed([e.question for e in test])
+    answerable = [i for i, e in enumerate(test) if e.answers]
+    figures: dict[str, float] = {"test_questions": len(test), "test_answerable": len(answerable)}
+
+    def probability(found: Found) -> float:
+        return calibration.probability(found.evidence)
+
+    for bare in (False, True):
+        suffix = "_stripped" if bare else ""
+        setting = Setting(examples, bare=bare)
+        asked = setting.ask(test, "gold", vectors)
+        found = answer_all(network, setting.corpus, asked)
+        scores = [exact_and_f1(found[i][0].text, asked[i].gold) for i in answerable if found[i]]
+        for name, column in (("em", 0), ("f1", 1)):
+            figures[f"paragraph_given_{name}{suffix}"] = sum(s[column] for s in scores) / len(answerable)
+        for name, key in (("margin", lambda f: f.evidence.margin), ("relevance", lambda f: f.evidence.relevance)):
+            values = [max(map(key, f), default=-99.0) for f in found]
+            figures[f"no_answer_auc_{name}{suffix}"] = _auc(values, test)
+        figures[f"no_answer_auc{suffix}"] = _auc([max(map(probability, f), default=0.0) for f in found], test)
+        if not bare:
+            some = [test[i] for i in answerable]
+            figures.update(_whole_way(network, calibration, setting, some, vectors[answerable]))
+        print(json.dumps({name: round(value, 4) for name, value in figures.items()}), flush=True)
+    figures.update(_clapnq(network, calibration, data))
+    return figures
+
+
+def _auc(values: Sequence[float], examples: Sequence[Example]) -> float:
+    yes = [v for v, e in zip(values, examples, strict=True) if e.answers]
+    no = [v for v, e in zip(values, examples, strict=True) if not e.answers]
+    return area_under_curve(yes, no)
+
+
+def _whole_way(
+    network: Network, calibration: Calibration, setting: Setting, test: list[Example], vectors: np.ndarray
+) -> dict[str, float]:
+    """Return figures over all paragraphs: first answer, paragraph order, refusal of other topics."""
+    asked = setting.ask(test, "all", vectors)
+    found = answer_all(network, setting.corpus, asked)
+    best = [max(f, key=lambda c: calibration.probability(c.evidence)) for f in found]
+    scores = [exact_and_f1(b.text, a.gold) for b, a in zip(best, asked, strict=True)]
+    sure = np.array([calibration.probability(b.evidence) for b in best])
+    at_90 = float(np.quantile(sure, 1 - KEPT_FRACTION))
+    figures = {
+        "whole_em": float(np.mean([s[0] for s in scores])),
+        "whole_f1": float(np.mean([s[1] for s in scores])),
+        "hit1_retrieval": float(np.mean([setting.corpus.number(a.passages[0]) == a.paragraph for a in asked])),
+        "hit8_retrieval": float(np.mean([a.paragraph in map(setting.corpus.number, a.passages) for a in asked])),
+        "hit1_reader": float(np.mean([b.paragraph == a.paragraph for b, a in zip(best, asked, strict=True)])),
+        "kept_at_threshold": float(np.mean(sure >= calibration.threshold)),
+    }
+    for where in ("other", "random"):
+        off = setting.ask(test, where, vectors, random.Random(1))
+        worst = [
+            max((calibration.probability(c.evidence) for c in f), default=0.0)
+            for f in answer_all(network, setting.corpus, off)
+        ]
+        figures[f"{where}_topics_refused_at_90"] = float(np.mean(np.array(worst) < at_90))
+        figures[f"{where}_topics_refused_at_threshold"] = float(np.mean(np.array(worst) < calibration.threshold))
+    right = np.array([s[1] >= RIGHT_F1 for s in scores])[np.argsort(-sure)]
+    for share in (0.25, 0.5, 0.75, 0.9):
+        figures[f"right_among_surest_{share}"] = float(right[: int(share * len(right))].mean())
+    return figures
+
+
+def _clapnq(network: Network, calibration: Calibration, data: Path) -> dict[str, float]:
+    """Return the AUC of answerable against unanswerable questions, their passage given (Rosenthal et al. 2024)."""
+    values: dict[str, list[list[Found]]] = {}
+    for name in ("answerable", "unanswerable"):
+        lines = (data / "clapnq" / f"dev_{name}.jsonl").read_text(encoding="utf-8").splitlines()
+        rows = [json.loads(line) for line in lines]
+        texts = [r["passages"][0]["text"].strip() for r in rows]
+        corpus = Paragraphs(texts, embed(texts))
+        vectors = embed([r["input"] for r in rows])
+        asked = [Asked(r["input"], (), i, (corpus.passage(r["input"], vectors[i], i),)) for i, r in enumerate(rows)]
+        values[name] = answer_all(network, corpus, asked)
+    figures = {}
+    for name in ("margin", "relevance"):
+        scores = [
+            [max(getattr(c.evidence, name) for c in f) for f in values[k]] for k in ("answerable", "unanswerable")
+        ]
+        figures[f"clapnq_auc_{name}"] = area_under_curve(*scores)
+    sure = [[max(calibration.probability(c.evidence) for c in f) for f in v] for v in values.values()]
+    return {**figures, "clapnq_auc": area_under_curve(*sure)}
+
+
+def time_reading(reader: SpanReader, examples: Sequence[Example]) -> float:
+    """Return the median milliseconds to read 8 passages of 150 words, over 15 questions."""
+    words = " ".join(e.passage for e in examples[:3000:10]).split()
+    texts = [" ".join(words[i * 150 : i * 150 + 150]) for i in range(120)]
+    took = []
+    for n in range(15):
+        eight = [
+            Citation.from_document(Document.from_raw(t, Source("p")), Span(0, len(t))) for t in texts[n * 8 : n * 8 + 8]
+        ]
+        readables = [Readable(Passage(i, 0.5, 0.5, 1.0, c), (c.span,)) for i, c in enumerate(eight, 1)]
+        query = Query(examples[n * 50].question, np.zeros(384, dtype=np.float32), ())
+        began = time.perf_counter()
+        reader.read(query, readables)
+        took.append((time.perf_counter() - began) * 1000)
+    return float(np.median(took))
+
+
+def ask_text(reader: SpanReader, text: str, questions: Sequence[str], *, words: int = 150, step: int = 100) -> None:
+    """Print the first readings of each question over one text, cut into overlapping windows of words."""
+    document = Document.from_raw(text, Source("text"))
+    places = [m.span() for m in re.finditer(r"\S+", document.text)]
+    spans = [
+        Span(places[i][0], places[min(i + words, len(places)) - 1][1])
+        for i in range(0, max(1, len(places) - (words - step)), step)
+    ]
+    corpus = Paragraphs([s.of(document.text) for s in spans], embed([s.of(document.text) for s in spans]))
+    for question, vector in zip(questions, embed(questions), strict=True):
+        readables = []
+        for passage in corpus.retrieve(question, vector, k=reader.passages_read):
+            span = spans[corpus.number(passage)]
+            readables.append(Readable(replace(passage, citation=Citation.from_document(document, span)), (span,)))
+        readings = reader.read(Query(question, vector, corpus.terms(question)), readables)
+        seen = dict.fromkeys((r.answer, round(r.score, 3)) for r in readings)
+        shown = [f"{score:.2f} {span.of(document.text)!r}" for span, score in list(seen)[:4]]
+        print(f"{'answer ' if readings and readings[0].score >= reader.threshold else 'nothing'} {question}  {shown}")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("action", choices=("calibrate", "report", "ask"))
+    parser.add_argument("--data", type=Path)
+    parser.add_argument("--weights", type=Path, required=True)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--full", action="store_true", help="compute in float32")
+    parser.add_argument("--text", type=Path)
+    parser.add_argument("--questions", nargs="*", default=[])
+    args = parser.parse_args()
+    half = False if args.full else None
+    if args.action == "ask":
+        ask_text(SpanReader.load(args.weights, half=half), args.text.read_text(encoding="utf-8"), args.questions)
+        return
+    examples = read_squad(args.data / "squad2" / "dev-half-v2.0.json", "squad2")
+    if args.action == "calibrate":
+        card = args.weights / "reader.json"
+        digest = hashlib.sha256((args.weights / "reader.safetensors").read_bytes()).hexdigest()
+        card.write_text(json.dumps({"sha256": digest}))
+        network = Network(load_weights(args.weights), load_tokenizer(bundled_folder()), half=half)
+        calibration, figures = calibrate(network, examples, args.seed)
+        kept = {f.name: getattr(calibration, f.name) for f in fields(calibration)}
+        card.write_text(json.dumps({"sha256": digest, **kept, "dev": figures}, indent=2) + "\n")
+    else:
+        network = Network(load_weights(args.weights), load_tokenizer(bundled_folder()), half=half)
+        figures = report(network, load_calibration(args.weights), examples, args.data)
+        figures["ms_for_8_passages"] = time_reading(SpanReader.load(args.weights, half=half), examples)
+    print(json.dumps({name: round(value, 4) for name, value in figures.items()}, indent=1))
+
+
+if __name__ == "__main__":
+    main()

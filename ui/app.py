@@ -1,0 +1,118 @@
+"""The page's layout and wiring, nothing else: what is shown comes from handlers, how it looks from assets."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # read when Blocks is created: without it the page calls home
+
+import gradio as gr
+
+from ui import handlers, render
+
+if TYPE_CHECKING:
+    from qa.corpus import Corpus
+
+ASSETS = Path(__file__).parent / "assets"
+PAPER, DARK_PAPER = "#faf9f6", "#151619"  # as in page.css; shown before the page is there
+AT_ONCE = 8  # questions, and openings of citations, that are worked on at the same time; Gradio's own default is 1
+QUESTION_TYPED = 20_000  # characters the box takes; more than a question may have, so that too long is said, not cut
+
+
+def build_page(corpus: Corpus) -> gr.Blocks:
+    """Return the page. Everything it shows is read from the corpus when it is shown, so a newer index shows too."""
+    with gr.Blocks(title="Pincite", fill_width=True, analytics_enabled=False) as page:
+        strip = gr.HTML(elem_id="strip", js_on_load=None, apply_default_css=False)
+        turns = gr.State(())
+        with gr.Row(elem_id="desk"):
+            with gr.Column(elem_id="talk"):
+                with gr.Column(elem_id="first-visit") as first_visit:
+                    intro = gr.HTML(elem_id="intro", js_on_load=None, apply_default_css=False)
+                    examples = [gr.Button(visible=False, elem_classes="example") for _ in range(handlers.EXAMPLES)]
+                chat = _chat()
+                box = _question_box()
+            with gr.Column(elem_id="source"):
+                reader = gr.HTML(
+                    render.empty_reader(), elem_id="reader", js_on_load=_asset("page.js"), apply_default_css=False
+                )
+        announcer = gr.HTML(elem_id="announcer", js_on_load="element.setAttribute('aria-live', 'polite')")
+
+        def show_first_visit() -> list[Any]:
+            visit = handlers.first_visit(corpus)
+            shown = [gr.Button(example, visible=True) for example in visit.examples]
+            hidden = [gr.Button(visible=False)] * (len(examples) - len(shown))
+            return [handlers.status(corpus), visit.intro, *shown, *hidden]
+
+        def ask(question: object, asked: tuple[handlers.Turn, ...]) -> Iterator[list[Any]]:
+            for step, progress in enumerate(handlers.ask(corpus, question, asked)):
+                emptied = gr.Textbox(value="") if step == 0 else gr.skip()
+                strip_now = handlers.status(corpus) if progress.announcement else gr.skip()
+                chat_now = [_messages(progress), progress.turns]
+                yield [*chat_now, emptied, progress.announcement, gr.Column(visible=False), strip_now]
+
+        def open_citation(event: gr.EventData) -> str:
+            asked = event._data or {}
+            return handlers.open_citation(corpus, asked.get("id"), asked.get("walk"))
+
+        quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
+        answered = [chat, turns, box, announcer, first_visit, strip]
+        page.load(show_first_visit, None, [strip, intro, *examples], **quiet)
+        box.submit(ask, [box, turns], answered, concurrency_limit=AT_ONCE, concurrency_id="ask", **quiet)
+        for example in examples:
+            example.click(ask, [example, turns], answered, concurrency_limit=AT_ONCE, concurrency_id="ask", **quiet)
+        reader.cite(open_citation, None, reader, trigger_mode="always_last", concurrency_limit=AT_ONCE, **quiet)
+    return page
+
+
+def look() -> dict[str, Any]:
+    """Return what ``launch`` wants to know about the looks: since Gradio 6 they are not the page's own."""
+    theme = gr.themes.Base(font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"])
+    theme.set(body_background_fill=PAPER, body_background_fill_dark=DARK_PAPER)
+    return {"theme": theme, "css": _asset("page.css"), "favicon_path": ASSETS / "favicon.svg"}
+
+
+def _chat() -> gr.Chatbot:
+    return gr.Chatbot(
+        elem_id="chat",
+        show_label=False,
+        container=False,
+        height=None,
+        layout="panel",
+        autoscroll=False,  # the page itself brings the newest question to the top
+        buttons=[],
+        latex_delimiters=[],
+        allow_tags=False,
+        group_consecutive_messages=False,
+        feedback_options=None,
+    )
+
+
+def _question_box() -> gr.Textbox:
+    return gr.Textbox(
+        elem_id="box",
+        label="Question",
+        show_label=False,
+        container=False,
+        placeholder="Ask your documents",
+        lines=1,
+        max_lines=6,
+        max_length=QUESTION_TYPED,
+        submit_btn="Ask",
+        autofocus=True,
+        html_attributes=gr.InputHTMLAttributes(autocomplete="off", spellcheck=True),
+    )
+
+
+def _messages(progress: handlers.Progress) -> list[dict[str, str]]:
+    return [
+        message
+        for turn in progress.turns
+        for message in ({"role": "user", "content": turn.question}, {"role": "assistant", "content": turn.reply})
+    ]
+
+
+def _asset(name: str) -> str:
+    return (ASSETS / name).read_text(encoding="utf-8")

@@ -1,0 +1,226 @@
+"""Serves the page on this machine: who may ask, what may be asked for, and how large it may be."""
+
+from __future__ import annotations
+
+import ipaddress
+import logging
+import os
+import shutil
+import socket
+import tempfile
+import threading
+import webbrowser
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.middleware import Middleware
+from starlette.responses import PlainTextResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+if TYPE_CHECKING:
+    from qa.corpus import Corpus
+
+DEFAULT_PORT = 7860
+PORTS_TRIED = 100
+BODY_LIMIT = 128_000  # bytes of one request; a typed question is at most 20,000 characters, in JSON up to 6 bytes each
+WAITING_QUESTIONS = 64  # more are refused at once
+
+# What the page never asks for: files of this machine, other machines, uploads, sessions of others, documentation.
+_BLOCKED = (
+    "file=", "file/", "proxy=", "upload", "deep_link", "stream/", "run/", "call/", "api/", "info", "openapi.json",
+    "component_server", "process_recording", "monitoring", "mcp", "runs", "run-history", "login", "logout", "token",
+)  # fmt: skip
+_PREFIX = "/gradio_api/"
+
+_CONTENT_SECURITY_POLICY = (
+    "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; "
+    "img-src 'self' data: blob:; font-src 'self' data:; connect-src 'self'; object-src 'none'; base-uri 'self'; "
+    "form-action 'self'; frame-ancestors 'self'"
+)
+_HEADERS = {
+    "content-security-policy": _CONTENT_SECURITY_POLICY,
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "no-referrer",
+    "cross-origin-opener-policy": "same-origin",
+}
+
+_log = logging.getLogger(__name__)
+
+
+class Gate:
+    """ASGI middleware: refuses foreign hosts and origins, blocked routes and large bodies; adds security headers."""
+
+    def __init__(self, app: ASGIApp, host: str) -> None:
+        self.app = app
+        self.host = host
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return await self.app(scope, receive, send)
+        refusal = self._refusal(scope["path"], Headers(scope=scope))
+
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                MutableHeaders(scope=message).update(_HEADERS)
+            await send(message)
+
+        await (refusal or self.app)(scope, receive, send_with_headers)
+
+    def _refusal(self, path: str, headers: Headers) -> PlainTextResponse | None:
+        if not is_own_host(headers.get("host", ""), self.host):
+            return PlainTextResponse("This page is not served under that host name.", 400)
+        origin = headers.get("origin")
+        if origin is not None and urlsplit(origin).netloc != headers["host"]:
+            return PlainTextResponse("Requests from other sites are refused.", 403)
+        if is_blocked(path):
+            return PlainTextResponse("Not found.", 404)
+        length = headers.get("content-length", "0")
+        if not length.isdecimal() or int(length) > BODY_LIMIT or "transfer-encoding" in headers:
+            return PlainTextResponse("The request is too large; a question has at most 4,000 characters.", 413)
+        return None
+
+
+def is_own_host(header: str, bound: str) -> bool:
+    """Say whether a Host header names this machine: a page elsewhere that resolves to here (DNS rebinding) does not."""
+    try:
+        name = urlsplit(f"//{header}").hostname or ""
+    except ValueError:
+        return False
+    if name in ("localhost", "127.0.0.1", "::1", bound.strip("[]").lower()):
+        return True
+    return not _is_loopback(bound) and (_is_address(name) or name == socket.gethostname().lower())
+
+
+def _is_loopback(host: str) -> bool:
+    return host == "localhost" or (_is_address(host) and ipaddress.ip_address(host.strip("[]")).is_loopback)
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host.strip("[]"))
+    except ValueError:
+        return False
+    return True
+
+
+def is_blocked(path: str) -> bool:
+    """Say whether a path is one that the page never asks for. Gradio serves its routes with and without a prefix."""
+    return path.removeprefix(_PREFIX).lstrip("/").startswith(_BLOCKED)
+
+
+@dataclass(frozen=True, slots=True)
+class RunningPage:
+    """A page that is being served; ``stop`` ends it."""
+
+    url: str
+    stop: Callable[[], None]
+
+
+def start(corpus: Corpus, *, host: str = "127.0.0.1", port: int | None = None) -> RunningPage:
+    """Serve the page in the background and return once it answers.
+
+    Args:
+        corpus: what the page asks.
+        host: address to listen on; anything but the default lets other machines in.
+        port: None takes 7860, or the next free one.
+
+    Raises:
+        OSError: the named port, or each of 100 ports, is taken.
+    """
+    private_folder = tempfile.mkdtemp(prefix="pincite-")
+    _prepare_environment(private_folder)
+    from ui import app  # Gradio takes seconds to import and reads its environment while it does
+
+    page = app.build_page(corpus)
+    page.queue(api_open=False, max_size=WAITING_QUESTIONS)
+    page.launch(
+        server_name=host,
+        server_port=free_port(host, port),
+        prevent_thread_lock=True,
+        quiet=True,
+        share=False,
+        show_error=False,
+        inline=False,
+        inbrowser=False,
+        root_path="",
+        ssr_mode=False,
+        pwa=False,
+        mcp_server=False,
+        enable_monitoring=False,
+        run_history=False,
+        footer_links=[],
+        max_file_size=1,
+        state_session_capacity=200,
+        app_kwargs={
+            "middleware": [Middleware(Gate, host=host)],
+            "docs_url": None,
+            "redoc_url": None,
+            "openapi_url": None,
+        },
+        **app.look(),
+    )
+
+    def stop() -> None:
+        page.close(verbose=False)
+        shutil.rmtree(private_folder, ignore_errors=True)
+
+    return RunningPage(page.local_url, stop)
+
+
+def serve(
+    corpus: Corpus,
+    *,
+    host: str = "127.0.0.1",
+    port: int | None = None,
+    open_browser: bool = False,
+    on_ready: Callable[[str], None] | None = None,
+) -> None:
+    """Serve the page until Ctrl-C. ``on_ready`` is called with its address; nothing is printed here."""
+    page = start(corpus, host=host, port=port)
+    _log.info("serving the page at %s", page.url)
+    try:
+        if on_ready:
+            on_ready(page.url)
+        if open_browser:
+            webbrowser.open(page.url)
+        threading.Event().wait()
+    except KeyboardInterrupt:
+        _log.info("stopped")
+    finally:
+        page.stop()
+
+
+def free_port(host: str, port: int | None) -> int:
+    """Return the named port, or the first free one from 7860 on.
+
+    Raises:
+        OSError: it is taken, or all are.
+    """
+    for candidate in [port] if port is not None else range(DEFAULT_PORT, DEFAULT_PORT + PORTS_TRIED):
+        if _is_free(host, candidate):
+            return candidate
+    if port is not None:
+        raise OSError(f"Port {port} is taken by another program. Name another one, or none to have a free one chosen.")
+    raise OSError(f"No free port from {DEFAULT_PORT} to {DEFAULT_PORT + PORTS_TRIED - 1}. Name one with --port.")
+
+
+def _is_free(host: str, port: int) -> bool:
+    address = host.strip("[]")
+    with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((address, port))
+        except OSError:
+            return False
+    return True
+
+
+def _prepare_environment(private_folder: str) -> None:
+    """Keep Gradio from phoning home, from asking a proxy for this machine, and from sharing a folder with others."""
+    os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+    os.environ["GRADIO_TEMP_DIR"] = private_folder
+    for name in ("NO_PROXY", "no_proxy"):
+        os.environ[name] = ",".join(filter(None, (os.environ.get(name), "localhost,127.0.0.1,::1")))
