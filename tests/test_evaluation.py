@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from conftest import StubEncoder
 
 from index.documents import Document, Source, Span
+from index.store import FILE_NAME, Store
 from qa.datasets import (
     Dataset,
     DatasetDocument,
@@ -336,47 +337,41 @@ def test_without_a_folder_to_keep_the_index_goes_away_again() -> None:
     assert not index_of.calls[0][1].exists()
 
 
-@pytest.fixture
-def fake_index(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
-    """Puts a build that embeds nothing, and reports what it is told to, in the place of the real one."""
-    fake = SimpleNamespace(documents=0, built=[])
-
-    def build_index(index_dir: Path, roots: list[Path], **_: object) -> SimpleNamespace:
-        fake.built.append((index_dir, roots))
-        return SimpleNamespace(documents=fake.documents)
-
-    corpus_class = SimpleNamespace(open=lambda index_dir, encoder: (index_dir, encoder))
-    monkeypatch.setitem(sys.modules, "index.build", SimpleNamespace(build_index=build_index))
-    monkeypatch.setitem(sys.modules, "qa.corpus", SimpleNamespace(Corpus=corpus_class))
-    return fake
-
-
-def encoder_with(weights_sha256: str) -> SimpleNamespace:
-    return SimpleNamespace(fingerprint=SimpleNamespace(weights_sha256=weights_sha256))
-
-
-def test_each_encoder_has_an_index_of_its_own(tmp_path: Path, fake_index: SimpleNamespace) -> None:
-    fake_index.documents = 3
+def test_each_encoder_has_an_index_of_its_own_and_a_kept_one_embeds_nothing_again(tmp_path: Path) -> None:
     write_documents(FOUR, tmp_path / "documents")
-    for weights in ("a" * 64, "b" * 64):
-        index_of_documents(tmp_path / "index", tmp_path / "documents", encoder=encoder_with(weights))
-    assert fake_index.built == [
-        (tmp_path / "index" / ("a" * 16), [tmp_path / "documents"]),
-        (tmp_path / "index" / ("b" * 16), [tmp_path / "documents"]),
-    ]
+    one, other = StubEncoder("one"), StubEncoder("other")
+    for encoder in (one, other):
+        index_of_documents(tmp_path / "index", tmp_path / "documents", encoder=encoder)
+        assert len(encoder.embedded) == len(FOUR.documents)
+    index_of_documents(tmp_path / "index", tmp_path / "documents", encoder=one)
+    assert len(one.embedded) == len(FOUR.documents)
+    assert len(list((tmp_path / "index").iterdir())) == 2
 
 
-def test_an_index_that_lost_documents_is_refused_and_equal_texts_are_no_loss(
-    tmp_path: Path, fake_index: SimpleNamespace
-) -> None:
+def test_a_kept_index_that_was_cut_differently_is_built_anew(tmp_path: Path) -> None:
+    write_documents(FOUR, tmp_path / "documents")
+    encoder = StubEncoder()
+    first = index_of_documents(tmp_path / "index", tmp_path / "documents", encoder=encoder).status()
+    (path,) = (tmp_path / "index").glob(f"*/{FILE_NAME}")
+    store = Store.create_or_open(path)
+    with store.transaction():
+        store.set_meta(segmenter="another")
+    store.close()
+    again = index_of_documents(tmp_path / "index", tmp_path / "documents", encoder=encoder).status()
+    assert (again.generation, again.index_id) == (first.generation + 1, first.index_id)
+
+
+def test_equal_texts_are_one_document_and_an_index_that_lost_one_is_refused(tmp_path: Path) -> None:
     twins = (DatasetDocument("d4", "", "Lima.\r\nPeru."), DatasetDocument("d5", "Other title", "Lima.\nPeru."))
-    dataset = dataclasses.replace(FOUR, documents=(*FOUR.documents, *twins, DatasetDocument("d6", "", " ")))
+    dataset = dataclasses.replace(FOUR, documents=(*FOUR.documents, *twins))
     write_documents(dataset, tmp_path / "documents")
-    fake_index.documents = 4
-    index_of_documents(tmp_path / "index", tmp_path / "documents", encoder=encoder_with("a" * 64))
-    fake_index.documents = 3
-    with pytest.raises(EvaluationError, match="holds 3 of the 4 different texts"):
-        index_of_documents(tmp_path / "index", tmp_path / "documents", encoder=encoder_with("a" * 64))
+    corpus = index_of_documents(tmp_path / "index", tmp_path / "documents", encoder=StubEncoder())
+    distinct = len({document.text for document in FOUR.documents}) + 1
+    assert corpus.status().documents == distinct
+    (file,) = (tmp_path / "documents").iterdir()
+    file.write_bytes(b"")
+    with pytest.raises(EvaluationError, match=f"holds {distinct} of the 0 different texts"):
+        index_of_documents(tmp_path / "index", tmp_path / "documents", encoder=StubEncoder())
 
 
 class FirstLineCorpus(FakeCorpus):

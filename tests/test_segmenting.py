@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from index import segmenting
+from index import minilm, segmenting
 from index.errors import ModelError
 from index.segmenting import MAX_CHARACTERS, MAX_WORDS, WORD, load_segmenter, segment
 
@@ -235,8 +235,8 @@ def test_damaged_weights_are_refused_with_what_was_seen_and_expected(tmp_path: P
 
 
 def test_other_encoder_weights_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(segmenting, "ENCODER_SHA256", "0" * 64)
-    with pytest.raises(ModelError, match=r"model\.safetensors is damaged or another version"):
+    monkeypatch.setattr(minilm, "WEIGHTS_SHA256", "0" * 64)
+    with pytest.raises(ModelError, match=r"have SHA-256 53aa51172d14…, expected 000000000000…"):
         segmenting.encoder_table()
 
 
