@@ -144,10 +144,7 @@ class PendingChanges:
 
 
 def pending_changes(index_dir: Path) -> PendingChanges:
-    """Return what an update would find, by the files' sizes and times; nothing is read.
-
-    A touched file whose content is the same counts as changed here; the update will find out.
-    """
+    """Return what an update would find. Only files whose size or time stamp leaves a doubt are read."""
     store = Store.open_for_reading(index_dir / FILE_NAME)
     try:
         known = store.files()
@@ -183,6 +180,15 @@ def _scan(roots: Mapping[Path, str], index_dir: Path) -> Scan:
 def _same_stamp(entry: FileEntry, record: FileRecord) -> bool:
     settled = entry.mtime_ns < record.seen_ns - _RACY_NS
     return settled and (entry.size, entry.mtime_ns) == (record.size, record.mtime_ns)
+
+
+def _differs(entry: FileEntry, record: FileRecord) -> bool:
+    if _same_stamp(entry, record):
+        return False
+    try:
+        return hashlib.sha256(read_bytes(entry)).hexdigest() != record.sha256
+    except Unreadable:
+        return True
 
 
 @dataclass(slots=True)

@@ -128,7 +128,6 @@ def encode(
         marks: (n, length, 384) added to the embedded tokens, or None.
         drop: dropout, while training.
     """
-    import torch
     from torch.nn import functional as F
 
     n, length = tokens.shape
@@ -136,12 +135,11 @@ def encode(
     x = F.embedding(tokens, weights["words.weight"]) + weights["positions.weight"][:length]
     x = x.to(kind) + weights["types.weight"][types]
     x = drop(norm(weights, "norm", x if marks is None else x + marks))
-    blocked = torch.zeros(n, 1, 1, length, dtype=kind).masked_fill(~mask[:, None, None, :], -1e4)
+    readable = mask[:, None, None, :]
     for layer in range(LAYERS):
         name = f"layer.{layer}."
         q, k, v = linear(weights, name + "qkv", x).view(n, length, 3, HEADS, -1).permute(2, 0, 3, 1, 4)
-        attention = torch.softmax(q * (WIDTH // HEADS) ** -0.5 @ k.transpose(-1, -2) + blocked, -1)
-        seen = (attention @ v).transpose(1, 2).reshape(n, length, WIDTH)
+        seen = F.scaled_dot_product_attention(q, k, v, attn_mask=readable).transpose(1, 2).reshape(n, length, WIDTH)
         x = norm(weights, name + "norm1", x + drop(linear(weights, name + "out", seen)))
         raised = F.gelu(linear(weights, name + "up", x))
         x = norm(weights, name + "norm2", x + drop(linear(weights, name + "down", raised)))
