@@ -155,9 +155,7 @@ def pending_changes(index_dir: Path) -> PendingChanges:
     found = {entry.name: entry for entry in _scan(roots, index_dir).entries}
     return PendingChanges(
         new=tuple(sorted(found.keys() - known.keys() - skipped)),
-        changed=tuple(
-            name for name in sorted(found.keys() & known.keys()) if not _same_stamp(found[name], known[name])
-        ),
+        changed=tuple(name for name in sorted(found.keys() & known.keys()) if _differs(found[name], known[name])),
         removed=tuple(sorted(known.keys() - found.keys())),
     )
 
