@@ -11,6 +11,7 @@ from qa.results import Citation, Claim, Quote, Verdict
 
 MAX_CLAIMS = 3
 MAX_QUOTES = 4
+WEAKEST_SHARE = 0.5
 _ARTICLES = frozenset(("a", "an", "the"))
 
 
@@ -26,11 +27,15 @@ def quote_of(reading: Reading, document: Document) -> Quote:
 def group_claims(quotes: Sequence[Quote]) -> tuple[Claim, ...]:
     """Return claims, strongest first. A quote joins the first claim whose words contain its own, or the reverse.
 
+    A segment speaks once, with its strongest answer, and a quote much weaker than the strongest is left out.
+
     Args:
-        quotes: strongest first; quotes of the same place as a stronger one are dropped.
+        quotes: strongest first.
     """
     groups: list[list[Quote]] = []
     for quote in quotes:
+        if quote.score < WEAKEST_SHARE * quotes[0].score:
+            break
         if any(_same_place(quote, other) for group in groups for other in group):
             continue
         for group in groups:
@@ -51,7 +56,7 @@ def verdict_of(claims: Sequence[Claim]) -> Verdict:
 
 
 def _same_place(quote: Quote, other: Quote) -> bool:
-    return quote.citation.doc_id == other.citation.doc_id and quote.answer.overlaps(other.answer)
+    return quote.citation.doc_id == other.citation.doc_id and quote.citation.span.overlaps(other.citation.span)
 
 
 def _says_the_same(text: str, other: str) -> bool:

@@ -14,11 +14,12 @@ def document(path: str = "a.txt", text: str = TEXT) -> Document:
     return Document.from_raw(text, Source(path))
 
 
-def quote(answer: str, *, score: float = 0.9, text: str = TEXT, path: str = "a.txt") -> Quote:
-    held = document(path, text)
+def quote(answer: str, *, score: float = 0.9, path: str = "a.txt") -> Quote:
+    """Return the sentence of TEXT that holds the answer, from a document of that path alone."""
+    text = f"{path}: {TEXT}"
     start = text.index(answer)
-    span = Span(start, start + len(answer))
-    return Quote(Citation.from_document(held, Span(0, len(text))), span, score)
+    sentence = Span(text.rfind(".", 0, start) + 1, text.index(".", start) + 1)
+    return Quote(Citation.from_document(document(path, text), sentence), Span(start, start + len(answer)), score)
 
 
 def test_a_quote_shows_the_whole_segments_that_hold_the_answer() -> None:
@@ -34,7 +35,7 @@ def test_a_quote_shows_the_whole_segments_that_hold_the_answer() -> None:
 
 
 def test_quotes_that_say_the_same_are_one_claim() -> None:
-    claims = group_claims([quote("nearly 370 civilians"), quote("370.", score=0.7, path="b.txt", text=TEXT + " ")])
+    claims = group_claims([quote("nearly 370 civilians"), quote("370", score=0.7, path="b.txt")])
     assert [claim.text for claim in claims] == ["nearly 370 civilians"]
     assert [len(claim.quotes) for claim in claims] == [2]
 
@@ -44,9 +45,13 @@ def test_quotes_that_say_other_things_are_claims_of_their_own_strongest_first() 
     assert [(claim.text, claim.score) for claim in claims] == [("nearly 370 civilians", 0.9), ("400", 0.7)]
 
 
-def test_a_place_is_quoted_once() -> None:
-    claims = group_claims([quote("nearly 370"), quote("370 civilians", score=0.5)])
-    assert [len(claim.quotes) for claim in claims] == [1]
+def test_a_segment_speaks_once_with_its_strongest_answer() -> None:
+    claims = group_claims([quote("nearly 370"), quote("civilians", score=0.8)])
+    assert [(claim.text, len(claim.quotes)) for claim in claims] == [("nearly 370", 1)]
+
+
+def test_a_quote_much_weaker_than_the_strongest_is_left_out() -> None:
+    assert [claim.text for claim in group_claims([quote("nearly 370"), quote("400", score=0.44)])] == ["nearly 370"]
 
 
 def test_claims_with_other_numbers_differ() -> None:
