@@ -25,6 +25,7 @@ Floats = npt.NDArray[np.float32]
 
 BUNDLED_MODEL = minilm.MODEL_NAME
 BATCH_SIZE = 32
+HUB_TIMEOUT_S = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,19 +186,29 @@ def unit_rows(vectors: npt.NDArray[Any]) -> Floats:
 
 
 def _load_model(name: str) -> SentenceTransformer:
-    local = Path(name)
+    """Return a model from a folder, from what was downloaded before, or from the hub, in that order."""
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    from huggingface_hub import model_info
     from sentence_transformers import SentenceTransformer
     from transformers.utils import logging as transformers_logging
 
     transformers_logging.disable_progress_bar()
     try:
-        return SentenceTransformer(str(local) if local.is_dir() else name, local_files_only=local.is_dir())
+        return SentenceTransformer(name, local_files_only=True)
     except Exception as error:  # the library lets errors of half a dozen others through
-        raise ModelError(
-            f"The model {name!r} cannot be loaded ({type(error).__name__}). Give {BUNDLED_MODEL}, which is bundled, "
-            "the folder of a sentence-transformers model, or the name of one that can be downloaded."
-        ) from error
+        reason = error
+    try:
+        if not Path(name).is_dir():
+            model_info(
+                name, timeout=HUB_TIMEOUT_S
+            )  # asks once; loading would ask for minutes where there is no network
+            return SentenceTransformer(name)
+    except Exception as error:
+        reason = error
+    raise ModelError(
+        f"The model {name!r} cannot be loaded ({type(reason).__name__}). Give {BUNDLED_MODEL}, which is bundled, "
+        "the folder of a sentence-transformers model, or the name of one that can be downloaded."
+    ) from reason
 
 
 def _weights_sha256(model: SentenceTransformer) -> str:

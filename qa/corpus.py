@@ -16,11 +16,11 @@ from index.errors import DocumentNotFound, IndexEmpty, IndexMismatch
 from index.scanning import FileNote
 from index.snapshot import Snapshot, Version, newest_version
 from qa.claims import group_claims, quote_of, verdict_of
-from qa.evidence import EvidenceReader
 from qa.examples import candidate_questions
 from qa.reader import Readable, Reader
 from qa.results import Answer, Citation, CitationCheck, CitationKey, CitationState, Passage, Verdict, quote_digest
 from qa.retrieval import Filters, RetrievalConfig, missing_words, prepare, retrieve_passages
+from qa.span_reader import SpanReader
 
 DEFAULT_INDEX = ".pincite"
 INDEX_VARIABLE = "PINCITE_INDEX"
@@ -70,7 +70,6 @@ class _Opened:
 
     snapshot: Snapshot
     encoder: Encoder
-    reader: Reader
 
 
 class Corpus:
@@ -81,11 +80,12 @@ class Corpus:
     ) -> None:
         self._index_dir = index_dir
         self._given_encoder = encoder
-        self._given_reader = reader
+        self._reader = reader
         self._config = config
         self._opened: _Opened | None = None
         self._examples: dict[Version, list[str]] = {}
         self._switching = threading.Lock()
+        self._loading = threading.Lock()
 
     @classmethod
     def open(
@@ -137,7 +137,7 @@ class Corpus:
             QuestionError: the question is empty or too long.
         """
         opened = self._current()
-        snapshot, reader = opened.snapshot, opened.reader
+        snapshot, reader = opened.snapshot, self._loaded_reader()
         query = prepare(question, snapshot, opened.encoder)
         passages = retrieve_passages(query, snapshot, k=reader.passages_read, filters=filters, config=self._config)
         readings = reader.read(query, [_readable(passage, snapshot) for passage in passages])
@@ -221,8 +221,14 @@ class Corpus:
         encoder = before.encoder if before else self._given_encoder or load_encoder(snapshot.fingerprint.model)
         if encoder.fingerprint != snapshot.fingerprint:
             raise IndexMismatch(_other_model(snapshot, encoder))
-        reader = before.reader if before else self._given_reader or EvidenceReader(encoder)
-        return _Opened(snapshot, encoder, reader)
+        return _Opened(snapshot, encoder)
+
+    def _loaded_reader(self) -> Reader:
+        """Return the reader; its weights are read at the first question, not for retrieval alone."""
+        with self._loading:
+            if self._reader is None:
+                self._reader = SpanReader.load()
+            return self._reader
 
 
 def default_index() -> Path:

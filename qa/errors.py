@@ -9,3 +9,7 @@ class AnsweringError(Exception):
 
 class QuestionError(AnsweringError, ValueError):
     """The question is empty or too long, or a filter makes no sense; the message says what to do."""
+
+
+class ReaderError(AnsweringError, RuntimeError):
+    """The reader's weights are missing, damaged, or not the ones this version was made for."""

@@ -16,6 +16,8 @@ from hypothesis import settings
 from index.build import BuildConfig, BuildReport, build_index
 from index.embedding import Fingerprint, unit_rows
 from qa.corpus import Corpus
+from qa.reader import Query, Readable, Reading
+from qa.span_reader import coverage
 
 PROJECT = Path(__file__).parent.parent
 SEEDS = PROJECT / "seeds"
@@ -56,6 +58,26 @@ class StubEncoder:
         return other
 
 
+class StubReader:
+    """Answers with the whole segment that holds the largest share of the question's content words, if that is half."""
+
+    threshold = 0.5
+    passages_read = 8
+
+    @classmethod
+    def load(cls) -> StubReader:
+        return cls()
+
+    def read(self, query: Query, readables: Sequence[Readable]) -> list[Reading]:
+        readings = []
+        for readable in readables:
+            for segment in readable.segments:
+                start = readable.passage.span.start
+                words = readable.passage.text[segment.start - start : segment.end - start]
+                readings.append(Reading(readable, segment, coverage(query.terms, words)))
+        return sorted(readings, key=lambda reading: -reading.score)
+
+
 @pytest.fixture
 def encoder() -> StubEncoder:
     return StubEncoder()
@@ -93,7 +115,7 @@ def build(folder: Path, index_dir: Path, encoder: StubEncoder) -> Build:
 @pytest.fixture
 def corpus(build: Build, index_dir: Path, encoder: StubEncoder) -> Corpus:
     build()
-    return Corpus.open(index_dir, encoder=encoder)
+    return Corpus.open(index_dir, encoder=encoder, reader=StubReader())
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import PROJECT, SEEDS, StubEncoder
+from conftest import PROJECT, SEEDS, StubEncoder, StubReader
 from typer.testing import CliRunner
 
 import index.embedding
@@ -24,6 +24,7 @@ def run(index_dir: Path, encoder: StubEncoder, monkeypatch: pytest.MonkeyPatch, 
     """Return a function that runs a command on a stub encoder: exit code, standard output, standard error."""
     monkeypatch.setattr(index.embedding, "load_encoder", lambda model: encoder)
     monkeypatch.setattr(qa.corpus, "load_encoder", lambda model: encoder)
+    monkeypatch.setattr(qa.corpus, "SpanReader", StubReader)
     monkeypatch.setenv("PINCITE_INDEX", str(index_dir))
     monkeypatch.chdir(tmp_path)
 
@@ -208,7 +209,7 @@ def test_an_unknown_model_is_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "docs").mkdir()
     (tmp_path / "docs" / "a.txt").write_text("A text.")
     arguments = ("index", str(tmp_path / "docs"), "--model", "no-such-model")
-    done = pincite(*arguments, PINCITE_INDEX=str(tmp_path / "index"), HF_HUB_OFFLINE="1")
+    done = pincite(*arguments, PINCITE_INDEX=str(tmp_path / "index"))
     assert done.returncode == 2
     assert "The model 'no-such-model' cannot be loaded" in done.stderr
     assert "Traceback" not in done.stderr

@@ -6,7 +6,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from conftest import Build, StubEncoder
+from conftest import Build, StubEncoder, StubReader
 
 import qa.corpus
 from index.errors import DocumentNotFound, IndexEmpty, IndexMismatch, IndexNotFound
@@ -43,7 +43,10 @@ def test_every_quote_is_the_slice_it_names(corpus: Corpus) -> None:
 
 def test_the_same_question_gives_the_same_answer(corpus: Corpus, index_dir: Path, encoder: StubEncoder) -> None:
     first = corpus.ask("Which river flows through Vienna?").to_dict()
-    assert Corpus.open(index_dir, encoder=encoder).ask("Which river flows through Vienna?").to_dict() == first
+    assert (
+        Corpus.open(index_dir, encoder=encoder, reader=StubReader()).ask("Which river flows through Vienna?").to_dict()
+        == first
+    )
 
 
 def test_an_open_corpus_answers_from_a_new_file_without_reopening(corpus: Corpus, build: Build, folder: Path) -> None:
@@ -142,7 +145,7 @@ def test_an_index_without_documents_opens_and_fills(
         Corpus.open(tmp_path / "nowhere")
     index_dir.mkdir()
     Store.create_or_open(index_dir / FILE_NAME).close()
-    corpus = Corpus.open(index_dir, encoder=encoder)
+    corpus = Corpus.open(index_dir, encoder=encoder, reader=StubReader())
     with pytest.raises(IndexEmpty, match="no documents yet"):
         corpus.ask("Which river flows through Vienna?")
     build()
@@ -155,5 +158,6 @@ def test_the_module_functions_ask_the_default_index(
     build()
     monkeypatch.setenv("PINCITE_INDEX", str(index_dir))
     monkeypatch.setattr(qa.corpus, "load_encoder", lambda model: encoder)
+    monkeypatch.setattr(qa.corpus, "SpanReader", StubReader)
     assert retrieve("Danube", k=1)[0].citation.path == "docs/rivers.txt"
     assert cited(ask("Which river flows through Vienna?")) == "docs/rivers.txt"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from conftest import Build, StubEncoder
+from conftest import Build, StubEncoder, StubReader
 
 from qa.corpus import Corpus
 from qa.examples import candidate_questions
@@ -29,7 +29,7 @@ def test_a_corpus_offers_only_what_it_answers(
 ) -> None:
     (folder / "history.txt").write_text("Brunel built the Great Western Railway between London and Bristol.")
     build()
-    corpus = Corpus.open(index_dir, encoder=encoder)
+    corpus = Corpus.open(index_dir, encoder=encoder, reader=StubReader())
     examples = corpus.examples(3)
     assert "Who built the Great Western Railway?" in examples
     assert all(corpus.ask(question).verdict is not Verdict.NOT_FOUND for question in examples)

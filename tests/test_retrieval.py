@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from conftest import Build, StubEncoder
+from conftest import Build, StubEncoder, StubReader
 
 from index.snapshot import Snapshot
 from qa.corpus import Corpus
@@ -65,7 +65,9 @@ def test_a_document_filter_takes_ids(corpus: Corpus) -> None:
 def test_a_publisher_can_be_filtered_for(build: Build, folder: Path, index_dir: Path, encoder: StubEncoder) -> None:
     (folder / "news.jsonl").write_text('{"text": "Storm over Crete.", "source": "Reuters"}\n')
     build()
-    found = Corpus.open(index_dir, encoder=encoder).retrieve("storm", filters=Filters(sources=("Reut*",)))
+    found = Corpus.open(index_dir, encoder=encoder, reader=StubReader()).retrieve(
+        "storm", filters=Filters(sources=("Reut*",))
+    )
     assert [passage.source for passage in found] == ["Reuters"]
 
 

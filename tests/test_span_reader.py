@@ -15,33 +15,25 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from index import minilm
 from index.documents import Document, Source, Span
+from qa.errors import ReaderError
 from qa.reader import Query, Readable, Reading, Term
 from qa.results import Citation, Passage
-from qa.span_reader import (
-    WEIGHTS,
-    Calibration,
+from qa.span_network import (
     Candidate,
     Decoding,
-    Evidence,
     Pair,
-    ReaderWeightsError,
-    SpanReader,
-    bundled_folder,
-    bundled_weights,
-    coverage,
     decode,
-    encode,
-    load_calibration,
-    load_tokenizer,
     load_weights,
     make_batch,
     make_pairs,
     score_tokens,
-    weigh,
     whole_words,
 )
+from qa.span_reader import WEIGHTS, Calibration, Evidence, SpanReader, coverage, load_calibration, weigh
 
+SHA256 = json.loads((WEIGHTS / "reader.json").read_text())["sha256"]
 TEXT = (
     "The river Tamber rises in the Karst hills. In 1893 the engineer Ida Marlow built a bridge over it, 240 metres "
     "long, for 1,200,000 crowns. The bridge was closed in 1951 and replaced by a ferry."
@@ -163,7 +155,7 @@ def test_decoded_spans_stand_in_the_passage_and_do_not_overlap(text: str, seed: 
 
 def load_tokenizer_once(kept: list[object] = []) -> object:  # noqa: B006
     if not kept:
-        kept.append(load_tokenizer(bundled_folder()))
+        kept.append(minilm.load_tokenizer())
     return kept[0]
 
 
@@ -217,7 +209,7 @@ def weights_copy(tmp_path: Path) -> Path:
 
 @pytest.mark.model
 def test_an_undamaged_copy_of_the_weights_loads(weights_copy: Path) -> None:
-    assert load_weights(weights_copy)["span.weight"].shape == (2, 384)
+    assert SpanReader.load(weights_copy).passages_read == 8
     assert 0 < load_calibration(weights_copy).threshold < 1
 
 
@@ -235,14 +227,8 @@ def test_damaged_weights_are_refused(weights_copy: Path, damage: str) -> None:
         path.unlink()
     else:
         (weights_copy / "reader.json").write_text('{"sha256": ')
-    with pytest.raises(ReaderWeightsError, match="install pincite again"):
-        load_weights(weights_copy)
-
-
-def test_another_bundled_model_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "model.safetensors").write_bytes(b"something else")
-    with pytest.raises(ReaderWeightsError, match="damaged or of another version"):
-        bundled_weights(tmp_path)
+    with pytest.raises(ReaderError, match="Install pincite again"):
+        SpanReader.load(weights_copy)
 
 
 @pytest.mark.model
@@ -250,7 +236,7 @@ def test_a_calibration_that_weighs_something_unknown_is_refused(weights_copy: Pa
     card = weights_copy / "reader.json"
     known = json.loads(card.read_text())
     card.write_text(json.dumps({**known, "weights": {**known["weights"], "mood": 1.0}}))
-    with pytest.raises(ReaderWeightsError, match="mood"):
+    with pytest.raises(ReaderError, match="mood"):
         load_calibration(weights_copy)
 
 
@@ -275,10 +261,10 @@ def test_the_plain_network_agrees_with_transformers() -> None:
     import torch
     from transformers import BertModel
 
-    theirs = BertModel.from_pretrained(str(bundled_folder()), local_files_only=True).eval()
+    theirs = BertModel.from_pretrained(str(minilm.model_folder()), local_files_only=True).eval()
     batch = make_batch(make_pairs(load_tokenizer_once(), ["Who built it?", "Why?"], [TEXT, TEXT[:40]]))
     with torch.inference_mode():
-        ours = encode(bundled_weights(bundled_folder()), batch)
+        ours = minilm.encode(minilm.load_weights(), batch.tokens, batch.types, batch.mask)
         expected = theirs(
             input_ids=batch.tokens, token_type_ids=batch.types, attention_mask=batch.mask.long()
         ).last_hidden_state
@@ -291,7 +277,7 @@ def test_only_the_passage_and_the_first_token_can_be_marked() -> None:
 
     batch = make_batch(make_pairs(load_tokenizer_once(), ["Who built it?", "Why?"], [TEXT, "It rained."]))
     with torch.inference_mode():
-        marks, relevance = score_tokens(load_weights(WEIGHTS), batch)
+        marks, relevance = score_tokens(load_weights(WEIGHTS, SHA256), batch)
     assert relevance.shape == (2,)
     markable = batch.mask & (batch.types == 1)
     markable[:, 0] = True

@@ -13,35 +13,24 @@ import random
 import re
 import tempfile
 import time
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 import numpy as np
-import torch
 
+from index import minilm
 from index.documents import Document, Source, Span
+from index.embedding import load_encoder
 from index.lexical import LexicalIndex, Words
 from index.lexical import terms as index_terms
 from qa.fusion import convex_combination
+from qa.metrics import exact_match, token_f1
 from qa.reader import Query, Readable, Term
 from qa.results import Citation, Passage
 from qa.retrieval import RetrievalConfig, content_terms
-from qa.span_reader import (
-    Batch,
-    Calibration,
-    Evidence,
-    Network,
-    SpanReader,
-    bundled_folder,
-    bundled_weights,
-    encode,
-    load_calibration,
-    load_tokenizer,
-    load_weights,
-    weigh,
-)
+from qa.span_network import Network, load_weights
+from qa.span_reader import Calibration, Evidence, SpanReader, load_calibration, weigh
 from training.reader_data import Example, read_squad, split_articles, strip_text, stripped
 
 PASSAGES_READ = 8
@@ -53,21 +42,9 @@ FEATURES = tuple(field.name for field in fields(Evidence))
 # --- metrics --------------------------------------------------------------------------------------------------------
 
 
-def normalised(text: str) -> list[str]:
-    """Return SQuAD's normal form of an answer, as words: no case, punctuation or articles (Rajpurkar et al. 2016)."""
-    bare = "".join(c if c.isalnum() or c.isspace() else "" for c in text.lower())
-    return [word for word in bare.split() if word not in ("a", "an", "the")]
-
-
 def exact_and_f1(answer: str, gold: Sequence[str]) -> tuple[float, float]:
     """Return the best exact match and word F1 of an answer over the gold ones."""
-    best = (0.0, 0.0)
-    said = normalised(answer)
-    for other in map(normalised, gold):
-        shared = sum((Counter(said) & Counter(other)).values())
-        f1 = 2 * shared / (len(said) + len(other)) if shared else float(said == other)
-        best = max(best[0], float(said == other)), max(best[1], f1)
-    return best
+    return exact_match(answer, gold), token_f1(answer, gold)
 
 
 def area_under_curve(positive: Sequence[float], negative: Sequence[float]) -> float:
@@ -82,20 +59,8 @@ def area_under_curve(positive: Sequence[float], negative: Sequence[float]) -> fl
 
 
 def embed(texts: Sequence[str]) -> np.ndarray:
-    """Return the bundled encoder's embeddings: mean of the last hidden states, unit length, (n, 384) float32."""
-    tokenizer, weights = load_tokenizer(bundled_folder()), bundled_weights(bundled_folder())
-    ids = [[101, *e.ids[:254], 102] for e in tokenizer.encode_batch(list(texts), add_special_tokens=False)]
-    order = sorted(range(len(ids)), key=lambda i: len(ids[i]))
-    out = np.zeros((len(ids), 384), dtype=np.float32)
-    for at in range(0, len(order), 32):
-        rows = order[at : at + 32]
-        tokens = torch.nn.utils.rnn.pad_sequence([torch.tensor(ids[i]) for i in rows], batch_first=True)
-        zero, mask = torch.zeros_like(tokens), tokens != 0
-        with torch.inference_mode():
-            hidden = encode(weights, Batch(tokens, zero, zero, mask)) * mask[..., None]
-            mean = hidden.sum(1) / mask.sum(1, keepdim=True)
-            out[rows] = torch.nn.functional.normalize(mean, dim=1).numpy()
-    return out
+    """Return the bundled encoder's embeddings, unit length, (n, 384) float32."""
+    return load_encoder().encode_documents(texts)
 
 
 class Paragraphs:
@@ -415,16 +380,16 @@ def main() -> None:
         ask_text(SpanReader.load(args.weights, half=half), args.text.read_text(encoding="utf-8"), args.questions)
         return
     examples = read_squad(args.data / "squad2" / "dev-half-v2.0.json", "squad2")
+    digest = hashlib.sha256((args.weights / "reader.safetensors").read_bytes()).hexdigest()
     if args.action == "calibrate":
         card = args.weights / "reader.json"
-        digest = hashlib.sha256((args.weights / "reader.safetensors").read_bytes()).hexdigest()
         card.write_text(json.dumps({"sha256": digest}))
-        network = Network(load_weights(args.weights), load_tokenizer(bundled_folder()), half=half)
+        network = Network(load_weights(args.weights, digest), minilm.load_tokenizer(), half=half)
         calibration, figures = calibrate(network, examples, args.seed)
         kept = {f.name: getattr(calibration, f.name) for f in fields(calibration)}
         card.write_text(json.dumps({"sha256": digest, **kept, "dev": figures}, indent=2) + "\n")
     else:
-        network = Network(load_weights(args.weights), load_tokenizer(bundled_folder()), half=half)
+        network = Network(load_weights(args.weights, digest), minilm.load_tokenizer(), half=half)
         figures = report(network, load_calibration(args.weights), examples, args.data)
         figures["ms_for_8_passages"] = time_reading(SpanReader.load(args.weights, half=half), examples)
     print(json.dumps({name: round(value, 4) for name, value in figures.items()}, indent=1))

