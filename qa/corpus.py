@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import os
 import threading
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -190,8 +191,7 @@ class Corpus:
         """Return up to ``count`` questions made from this corpus that it answers."""
         opened = self._current()
         if opened.snapshot.version not in self._examples:
-            sample = opened.snapshot.document_ids()[:EXAMPLE_DOCUMENTS]
-            candidates = candidate_questions(opened.snapshot.document(doc_id).text for doc_id in sample)
+            candidates = candidate_questions(_sample_segments(opened.snapshot))
             answered = [q for q in candidates[:EXAMPLE_CANDIDATES] if self.ask(q).verdict is not Verdict.NOT_FOUND]
             self._examples = {opened.snapshot.version: answered}
         return self._examples[opened.snapshot.version][:count]
@@ -250,6 +250,12 @@ def status_of(snapshot: Snapshot) -> CorpusStatus:
         built_at=snapshot.built_at,
         notes=snapshot.notes,
     )
+
+
+def _sample_segments(snapshot: Snapshot) -> Iterator[str]:
+    for doc_id in snapshot.document_ids()[:EXAMPLE_DOCUMENTS]:
+        text = snapshot.document(doc_id).text
+        yield from (segment.of(text) for segment in snapshot.segments(doc_id))
 
 
 def _readable(passage: Passage, snapshot: Snapshot) -> Readable:

@@ -88,11 +88,13 @@ class EvaluationConfig:
         passages: how many are retrieved to rank documents; several may stand in one document.
         documents: how many ranked documents are kept.
         limit: how many of the questions are put, in file order; None for all. All documents are indexed either way.
+        answers: score answers too, where they are known; asking takes several times as long as retrieving.
     """
 
     passages: int = 200
     documents: int = 100
     limit: int | None = None
+    answers: bool = True
 
     def __post_init__(self) -> None:
         if min(self.passages, self.documents, 1 if self.limit is None else self.limit) < 1:
@@ -367,9 +369,10 @@ def _question_result(
 ) -> QuestionResult:
     passages: Sequence[Passage] = ()
     answer, refused = None, False
+    golds = question.answers if config.answers else None
     try:
         passages = corpus.retrieve(question.text, k=config.passages)
-        answer = corpus.ask(question.text) if question.answers is not None else None
+        answer = corpus.ask(question.text) if golds is not None else None
     except QuestionError:
         refused = True
     ranking = _ranking(passages, doc_ids)[: config.documents]
@@ -378,7 +381,7 @@ def _question_result(
         question=question,
         ranking=ranking,
         retrieval=_retrieval_scores(ranking, question),
-        answer=_answer_result(answer, question.answers) if question.answers is not None else None,
+        answer=_answer_result(answer, golds) if golds is not None else None,
         refused=refused,
         spans=len(places),
         exact_spans=sum(span.of(text_of(doc_id)) == words for doc_id, span, words in places),
@@ -437,7 +440,8 @@ def _report(
 ) -> EvaluationReport:
     answers = [result.answer for result in results if result.answer is not None]
     span_exactness = _share(sum(result.exact_spans for result in results), sum(result.spans for result in results))
-    answerable = sum(bool(answer.golds) for answer in answers)
+    golds = [result.question.answers for result in results if result.question.answers is not None]
+    answerable = sum(map(bool, golds))
     judged = [result.retrieval for result in results if result.retrieval is not None]
     return EvaluationReport(
         dataset=dataset.name,
@@ -448,11 +452,11 @@ def _report(
             questions=len(results),
             judged=len(judged),
             answerable=answerable,
-            unanswerable=len(answers) - answerable,
+            unanswerable=len(golds) - answerable,
             refused=sum(result.refused for result in results),
         ),
         retrieval=_means(judged) if judged else None,
-        answerable_retrieval=_means(_answerable_judged(results)) if judged and answers else None,
+        answerable_retrieval=_means(_answerable_judged(results)) if judged and golds else None,
         answers={**_answer_scores(answers), "span_exactness": span_exactness} if answers else None,
         span_exactness=span_exactness,
         config=config,

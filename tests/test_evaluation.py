@@ -151,6 +151,13 @@ def test_a_question_whose_answer_is_not_known_is_not_asked() -> None:
     assert report.retrieval["hit@1"] == 1.0
 
 
+def test_answers_can_be_left_out() -> None:
+    report = evaluate(FOUR_CORPUS, FOUR, config=EvaluationConfig(answers=False))
+    assert report.answers is None
+    assert report.retrieval == evaluate(FOUR_CORPUS, FOUR).retrieval
+    assert report.answerable_retrieval is not None
+
+
 def test_a_question_without_a_relevant_document_is_asked_but_not_ranked() -> None:
     corpus = FakeCorpus()
     judged = DatasetQuestion("q1", "Idlib", {"d2": 1}, ("Syria",))
@@ -270,7 +277,7 @@ def test_the_json_form_names_metrics_as_the_literature_does() -> None:
     assert record["dataset"] == "places"
     assert record["index_id"] == "index-1"
     assert record["stripped"] is False
-    assert record["settings"] == {"passages": 200, "documents": 100, "limit": None}
+    assert record["settings"] == {"passages": 200, "documents": 100, "limit": None, "answers": True}
     assert "results" not in record
 
 

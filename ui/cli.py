@@ -291,6 +291,9 @@ def evaluate(
         Path | None, typer.Option("--index", metavar="DIR", help="Keep the index here, so nothing is embedded twice.")
     ] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Ask only the first N questions.")] = None,
+    retrieval_only: Annotated[
+        bool, typer.Option("--retrieval-only", help="Do not score answers; several times faster.")
+    ] = False,
     as_json: JsonOption = False,
     questions: Annotated[bool, typer.Option("--questions", help="With --json: one row per question too.")] = False,
     model: Annotated[str | None, typer.Option(help="Embedding model. Default: the bundled one.")] = None,
@@ -315,7 +318,7 @@ def evaluate(
                 partial(index_of_documents, encoder=encoder, on_progress=on_progress),
                 index_dir=index_dir,
                 stripped=stripped,
-                config=EvaluationConfig(limit=limit),
+                config=EvaluationConfig(limit=limit, answers=not retrieval_only),
                 on_progress=partial(on_progress, "asking"),
             )
     if as_json:
