@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import logging
 import sys
@@ -17,7 +18,7 @@ from rich.text import Text
 
 if TYPE_CHECKING:
     from index.build import BuildReport
-    from qa.results import Answer
+    from qa.results import Answer, Quote
     from qa.retrieval import Filters
 
 EXIT_PROBLEM = 1
@@ -401,28 +402,36 @@ def _print_notes(notes: Any) -> None:
 
 def _print_answer(answer: Answer) -> None:
     if not answer.claims:
-        _out.print(Text("Not in the documents.", style="bold"))
-        if answer.missing_words:
-            _out.print(_plain(f"Found nowhere: {', '.join(answer.missing_words)}"))
-        if answer.related:
-            _out.print("\nClosest passages (not answers):")
-            _print_passages(answer.related[:3])
+        _print_not_found(answer)
         return
     if answer.verdict == "differs":
-        _out.print(Text(f"Sources differ: {_count(len(answer.claims), 'claim')}", style="bold"))
-    number = 0
-    for claim in answer.claims:
-        _out.print(Text("\n").append(_plain(claim.text, style="bold")))
+        _out.print(Text(f"Sources differ: {_count(len(answer.claims), 'claim')}\n", style="bold"))
+    numbers = itertools.count(1)
+    for position, claim in enumerate(answer.claims):
+        if position:
+            _out.print()
+        _out.print(_plain(claim.text, style="bold"))
         for quote in claim.quotes:
-            number += 1
-            start = quote.citation.span.start
-            _out.print(_marked(quote.text, quote.answer.start - start, quote.answer.end - start))
-            citation = quote.citation
-            facts = [quote.speaker.name if quote.speaker else None, citation.source, citation.date]
-            place = f"{citation.path}, characters {citation.span.start}-{citation.span.end}"
-            said = " · ".join(fact for fact in facts if fact and fact != citation.path)
-            _out.print(Text(f"[{number}] ", style="cyan").append(_plain(f"{said + ' · ' if said else ''}{place}")))
-            _out.print(Text("    ").append(_plain(f"pincite cite {citation.id}", style="dim")))
+            _print_quote(next(numbers), quote)
+
+
+def _print_not_found(answer: Answer) -> None:
+    _out.print(Text("Not in the documents.", style="bold"))
+    if answer.missing_words:
+        _out.print(_plain(f"Found nowhere: {', '.join(answer.missing_words)}"))
+    if answer.related:
+        _out.print("\nClosest passages (not answers):")
+        _print_passages(answer.related[:3])
+
+
+def _print_quote(number: int, quote: Quote) -> None:
+    citation, start = quote.citation, quote.citation.span.start
+    _out.print(_marked(quote.text, quote.answer.start - start, quote.answer.end - start))
+    said_by = [quote.speaker.name if quote.speaker else None, citation.source, citation.date]
+    facts = [fact for fact in said_by if fact and fact != citation.path]
+    facts.append(f"{citation.path}, characters {citation.span.start}-{citation.span.end}")
+    _out.print(Text(f"[{number}] ", style="cyan").append(_plain(" · ".join(facts))))
+    _out.print(Text("    ").append(_plain(f"pincite cite {citation.id}", style="dim")))
 
 
 def _print_passages(passages: Any) -> None:
