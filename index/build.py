@@ -10,6 +10,7 @@ import contextlib
 import datetime
 import hashlib
 import json
+import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -214,6 +215,7 @@ class _Build:
         self.started = time.monotonic()
         self.known_roots = {Path(path): label for path, label in (store.meta("roots") or {}).items()}
         self.roots = label_roots(roots, known=self.known_roots)
+        self.named = [Path(os.path.abspath(root)) for root in roots]
         if config.allow_shrink:
             self.roots = {root: label for root, label in self.roots.items() if root.is_dir()}
         self.embedded = 0
@@ -231,8 +233,7 @@ class _Build:
         untouched = {entry.name for entry in unchanged}
         reading.notes += [FileNote(*note) for note in self.store.notes() if note[0] in untouched]
         sources = self._sources_after(gone, reading)
-        if not sources:
-            raise CorpusError(self._nothing_readable(scan, reading.notes))
+        self._refuse_folders_without_documents(sources, scan, reading.notes)
         return self._commit(sources, gone, reading, len(unchanged))
 
     # refusals
@@ -264,14 +265,21 @@ class _Build:
                 "Use --allow-shrink if they are gone for good."
             )
 
-    def _nothing_readable(self, scan: Scan, notes: Sequence[FileNote]) -> str:
-        folders = ", ".join(str(root) for root in self.roots)
-        reasons = "".join(f" {note.name}: {note.reason}." for note in notes[:3])
-        looked_at = len(scan.entries) + len(scan.notes)
-        return (
-            f"No readable documents in {folders}. Looked at {looked_at} files.{reasons} "
-            f"Formats read: {readable_names()}."
-        )
+    def _refuse_folders_without_documents(
+        self, sources: Mapping[str, tuple[str, str, Source]], scan: Scan, notes: Sequence[FileNote]
+    ) -> None:
+        labels_with_documents = {file.partition("/")[0] for _, file, _ in sources.values()}
+        for root in self.named or ([] if sources else self.roots):
+            label = self.roots[root]
+            if label in labels_with_documents:
+                continue
+            names = [entry.name for entry in scan.entries] + [note.name for note in scan.notes]
+            looked_at = sum(name.startswith(f"{label}/") for name in names)
+            reasons = "".join(f" {note.name}: {note.reason}." for note in notes if note.name.startswith(f"{label}/"))
+            raise CorpusError(
+                f"No readable documents in {root}. Looked at {looked_at} file{'s' * (looked_at != 1)}.{reasons[:300]} "
+                f"Formats read: {readable_names()}."
+            )
 
     # files -> documents
 

@@ -87,8 +87,9 @@ def _store_problems(store: Store) -> Iterator[str]:
     for chunk in store.chunks():
         chunks.setdefault(chunk.doc_id, []).append(chunk)
     for doc_id in store.document_ids():
+        own = chunks.pop(doc_id, [])
         try:
-            yield from _document_problems(store.document(doc_id), store, chunks.pop(doc_id, []))
+            yield from _document_problems(store.document(doc_id), store, own)
         except (IndexDamaged, LookupError) as error:
             yield str(error)
     yield from (f"chunks of document {doc_id}, which is not there" for doc_id in chunks)

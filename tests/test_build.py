@@ -167,11 +167,21 @@ def test_the_last_good_version_of_a_file_stays(build: Build, folder: Path, index
     assert "docs/cheese.txt" in paths(index_dir)
 
 
-def test_an_empty_folder_is_refused_and_says_what_was_looked_at(tmp_path: Path, build: Build) -> None:
+@pytest.mark.parametrize("indexed_before", [False, True])
+def test_a_folder_without_documents_is_refused_and_says_what_was_looked_at(
+    tmp_path: Path, build: Build, index_dir: Path, indexed_before: bool
+) -> None:
+    if indexed_before:
+        build()
     empty = tmp_path / "empty"
     empty.mkdir()
-    with pytest.raises(CorpusError, match=r"No readable documents in .*empty. Looked at 0 files"):
+    with pytest.raises(CorpusError, match=r"No readable documents in .*empty. Looked at 0 files\. Formats"):
         build(empty)
+    (empty / "film.mp4").write_bytes(b"x")
+    with pytest.raises(CorpusError, match=r"Looked at 1 file\. empty/film\.mp4: no reader for \.mp4\."):
+        build(empty)
+    if indexed_before:
+        assert build().generation == 1
 
 
 def test_a_missing_folder_is_refused_before_anything_is_made(tmp_path: Path, build: Build, index_dir: Path) -> None:

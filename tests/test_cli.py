@@ -28,8 +28,8 @@ def run(index_dir: Path, encoder: StubEncoder, monkeypatch: pytest.MonkeyPatch, 
     monkeypatch.setenv("PINCITE_INDEX", str(index_dir))
     monkeypatch.chdir(tmp_path)
 
-    def invoke(*arguments: str) -> tuple[int, str, str]:
-        result = CliRunner().invoke(app, list(arguments))
+    def invoke(*arguments: str, stdin: str = "") -> tuple[int, str, str]:
+        result = CliRunner().invoke(app, list(arguments), input=stdin)
         if result.exception and not isinstance(result.exception, SystemExit):
             raise result.exception
         return result.exit_code, result.stdout, result.stderr
@@ -157,6 +157,13 @@ def test_bad_input_is_one_sentence(indexed: Run, arguments: list[str], sentence:
     code, out, err = indexed(*arguments)
     assert (code, out) == (2, "")
     assert sentence in err
+
+
+def test_a_question_may_come_from_standard_input(indexed: Run) -> None:
+    assert "The Danube flows" in indexed("ask", "-", stdin="Which river flows through Vienna?\n")[1]
+    code, _, err = indexed("ask", "-", stdin="a" * 1_000_000)
+    assert code == 2
+    assert "1,000,000 characters; at most 4,000" in err
 
 
 def test_terminal_codes_in_documents_are_shown_not_obeyed(run: Run, folder: Path) -> None:

@@ -128,7 +128,7 @@ def index(
 
 @app.command()
 def ask(
-    question: Annotated[str, typer.Argument(help="A question in plain words.")],
+    question: Annotated[str, typer.Argument(help="A question in plain words; - reads it from standard input.")],
     index_dir: IndexOption = None,
     source: SourceOption = None,
     document: DocumentOption = None,
@@ -144,13 +144,13 @@ def ask(
         from qa.corpus import Corpus
 
         filters = _filters(source, document, since, until)
-        answer = Corpus.open(index_dir).ask(question, filters=filters)
+        answer = Corpus.open(index_dir).ask(_given(question), filters=filters)
     _print_json(answer.to_dict()) if as_json else _print_answer(answer)
 
 
 @app.command()
 def search(
-    query: Annotated[str, typer.Argument(help="Words or a question.")],
+    query: Annotated[str, typer.Argument(help="Words or a question; - reads it from standard input.")],
     k: Annotated[int, typer.Option("-k", help="How many passages, 1 to 200.")] = 5,
     index_dir: IndexOption = None,
     source: SourceOption = None,
@@ -167,7 +167,7 @@ def search(
         from qa.corpus import Corpus
 
         filters = _filters(source, document, since, until)
-        passages = Corpus.open(index_dir).retrieve(query, k, filters=filters)
+        passages = Corpus.open(index_dir).retrieve(_given(query), k, filters=filters)
     _print_json([passage.to_dict() for passage in passages]) if as_json else _print_passages(passages)
 
 
@@ -346,6 +346,10 @@ def _model_of(index_dir: Path) -> str | None:
         return (store.meta("encoder") or {}).get("model")
     finally:
         store.close()
+
+
+def _given(text: str) -> str:
+    return sys.stdin.read() if text == "-" else text
 
 
 def _filters(source: list[str] | None, document: list[str] | None, since: str | None, until: str | None) -> Filters:
