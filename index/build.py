@@ -13,7 +13,7 @@ import json
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, astuple, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +28,7 @@ from index.loading import Unreadable, load, read_bytes, readable_names, readable
 from index.scanning import FileEntry, FileNote, Scan, label_roots, scan_folders
 from index.search_folder import Difference, remove_search_folders, write_search_folder
 from index.segmenting import SEGMENTER_VERSION, segment
-from index.store import FILE_NAME, FileRecord, PlannedChunk, PlannedDocument, Store
+from index.store import FILE_NAME, FileRecord, Place, PlannedChunk, PlannedDocument, Store
 
 LOCK_NAME = "build.lock"
 SPECIAL_TOKENS = 2
@@ -195,10 +195,20 @@ class _Reading:
     """What reading the changed files gave."""
 
     documents: dict[str, Document] = field(default_factory=dict)  # by id, one source each
-    sources: list[tuple[str, str, Source]] = field(default_factory=list)  # document id, file name, source
+    places: list[Place] = field(default_factory=list)
     records: list[FileRecord] = field(default_factory=list)
     reread: set[str] = field(default_factory=set)  # files whose sources are replaced
     notes: list[FileNote] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class _Cut:
+    """A document cut into segments and chunks, before its chunks have vectors."""
+
+    document: Document
+    heading: str | None
+    segments: tuple[Span, ...]
+    chunks: tuple[Span, ...]
 
 
 class _Build:
@@ -232,9 +242,9 @@ class _Build:
         reading.notes += scan.notes
         untouched = {entry.name for entry in unchanged}
         reading.notes += [FileNote(*note) for note in self.store.notes() if note[0] in untouched]
-        sources = self._sources_after(gone, reading)
-        self._refuse_folders_without_documents(sources, scan, reading.notes)
-        return self._commit(sources, gone, reading, len(unchanged))
+        places = self._places_after(gone, reading)
+        self._refuse_folders_without_documents(places, scan, reading.notes)
+        return self._commit(places, gone, reading, len(unchanged))
 
     # refusals
 
@@ -266,10 +276,10 @@ class _Build:
             )
 
     def _refuse_folders_without_documents(
-        self, sources: Mapping[str, tuple[str, str, Source]], scan: Scan, notes: Sequence[FileNote]
+        self, places: Mapping[str, Place], scan: Scan, notes: Sequence[FileNote]
     ) -> None:
-        labels_with_documents = {file.partition("/")[0] for _, file, _ in sources.values()}
-        for root in self.named or ([] if sources else self.roots):
+        labels_with_documents = {place.file.partition("/")[0] for place in places.values()}
+        for root in self.named or ([] if places else self.roots):
             label = self.roots[root]
             if label in labels_with_documents:
                 continue
@@ -313,35 +323,33 @@ class _Build:
             reading.reread.add(entry.name)
             for document in loaded.documents:
                 reading.documents[document.doc_id] = document
-                reading.sources.append((document.doc_id, entry.name, document.sources[0]))
+                reading.places.append(Place(document.doc_id, entry.name, document.sources[0]))
             reading.notes += [FileNote(entry.name, note, skipped=False) for note in loaded.notes]
         reading.records.append(FileRecord(entry.name, entry.size, entry.mtime_ns, seen_ns, digest))
 
-    def _sources_after(self, gone: Iterable[str], reading: _Reading) -> dict[str, tuple[str, str, Source]]:
-        """Return, by path, every source the index will have: those of untouched files, and those just read."""
+    def _places_after(self, gone: Iterable[str], reading: _Reading) -> dict[str, Place]:
+        """Return, by path, every place the index will have: those of untouched files, and those just read."""
         dropped = set(gone) | reading.reread
-        after = {path: row for path, row in self.store.sources().items() if row[1] not in dropped}
-        for row in reading.sources:
-            path = row[2].path
+        after = {path: place for path, place in self.store.places().items() if place.file not in dropped}
+        for place in reading.places:
+            path = place.source.path
             if path in after:
-                reading.notes.append(FileNote(row[1], f"{path} stands twice; the last one counts", skipped=False))
-            after[path] = row
+                reading.notes.append(FileNote(place.file, f"{path} stands twice; the last one counts", skipped=False))
+            after[path] = place
         return after
 
     # documents -> rows
 
-    def _commit(
-        self, after: dict[str, tuple[str, str, Source]], gone: Iterable[str], reading: _Reading, unchanged: int
-    ) -> BuildReport:
-        before = self.store.sources()
+    def _commit(self, after: dict[str, Place], gone: Iterable[str], reading: _Reading, unchanged: int) -> BuildReport:
+        before = self.store.places()
         first_source: dict[str, Source] = {}
         for path in sorted(after):
-            first_source.setdefault(after[path][0], after[path][2])
+            first_source.setdefault(after[path].doc_id, after[path].source)
         headings = {doc_id: source.title for doc_id, source in first_source.items()}
         held = self.store.headings()
         keep = {i for i, heading in headings.items() if i in held and held[i] == heading and not self.config.rebuild}
         added, removed = sorted(headings.keys() - keep), sorted(held.keys() - keep)
-        plans = self._embed([self._plan(self._text_of(i, reading), headings[i]) for i in added], reading)
+        plans = self._embed([self._cut(self._text_of(i, reading), headings[i]) for i in added], reading)
         notes = tuple(sorted(reading.notes, key=lambda note: note.name))
         with self.store.transaction():
             self.store.remove_files(gone)
@@ -367,23 +375,22 @@ class _Build:
     def _text_of(self, doc_id: str, reading: _Reading) -> Document:
         return reading.documents.get(doc_id) or self.store.document(doc_id)
 
-    def _plan(self, document: Document, heading: str | None) -> tuple[Document, str | None, list[Span], list[Span]]:
+    def _cut(self, document: Document, heading: str | None) -> _Cut:
         segments = segment(document.text)
         budget = self.encoder.fingerprint.max_tokens - SPECIAL_TOKENS - (HEADING_TOKENS if heading else 0)
         chunking = self.config.chunking
         chunk_tokens = min(chunking.chunk_tokens, budget)
         fitted = ChunkingConfig(chunk_tokens, min(chunking.overlap_tokens, chunk_tokens // 2))
-        return document, heading, segments, chunk_spans(segments, self.encoder.token_starts(document.text), fitted)
+        chunks = chunk_spans(segments, self.encoder.token_starts(document.text), fitted)
+        return _Cut(document, heading, tuple(segments), tuple(chunks))
 
-    def _embed(
-        self, plans: Sequence[tuple[Document, str | None, list[Span], list[Span]]], reading: _Reading
-    ) -> list[PlannedDocument]:
-        """Compute the vectors that are not stored yet, and store them as they come."""
+    def _embed(self, cuts: Sequence[_Cut], reading: _Reading) -> list[PlannedDocument]:
+        """Compute the vectors that are not stored yet, store them as they come, and return what to write."""
         salt = json.dumps(self.encoder.fingerprint.to_dict(), sort_keys=True)
         texts: dict[bytes, str] = {}
         keyed: list[list[bytes]] = []
-        for document, heading, _, spans in plans:
-            words = [embedded_text(heading, span.of(document.text)) for span in spans]
+        for cut in cuts:
+            words = [embedded_text(cut.heading, span.of(cut.document.text)) for span in cut.chunks]
             keys = [hashlib.sha256(f"{salt}\n{text}".encode()).digest()[:16] for text in words]
             texts.update(zip(keys, words, strict=True))
             keyed.append(keys)
@@ -394,12 +401,12 @@ class _Build:
             reading.notes.append(FileNote("", f"{lost} passages left out: the model gave no finite vector", False))
         return [
             PlannedDocument(
-                document,
-                heading,
-                tuple(segments),
-                tuple(PlannedChunk(s, key) for s, key in zip(spans, keys, strict=True) if key in usable),
+                cut.document,
+                cut.heading,
+                cut.segments,
+                tuple(PlannedChunk(span, key) for span, key in zip(cut.chunks, keys, strict=True) if key in usable),
             )
-            for (document, heading, segments, spans), keys in zip(plans, keyed, strict=True)
+            for cut, keys in zip(cuts, keyed, strict=True)
         ]
 
     def _embed_missing(self, missing: dict[bytes, str]) -> None:
@@ -419,18 +426,18 @@ class _Build:
 
     def _write_generation(
         self,
-        before: dict[str, tuple[str, str, Source]],
-        after: dict[str, tuple[str, str, Source]],
+        before: dict[str, Place],
+        after: dict[str, Place],
         plans: Sequence[PlannedDocument],
         removed: Sequence[str],
     ) -> None:
         generation = self.store.generation + 1
         self.progress("writing", 0, 0)
-        stale = [path for path, row in before.items() if after.get(path) != row]
-        self.store.retire((before[path][0], path) for path in stale)
+        stale = [path for path, place in before.items() if after.get(path) != place]
+        self.store.retire((before[path].doc_id, path) for path in stale)
         removed_chunks = self.store.remove_documents(removed)
         added_chunks = self.store.add_documents(plans)
-        self.store.replace_sources(stale, [row for path, row in after.items() if before.get(path) != row])
+        self.store.replace_places(stale, [place for path, place in after.items() if before.get(path) != place])
         self.store.remove_unused_vectors()
         self.store.set_meta(
             **self._settings(),
@@ -467,9 +474,9 @@ def embedded_text(heading: str | None, text: str) -> str:
     return f"{heading}\n{text}" if heading else text
 
 
-def _index_id(settings: Mapping[str, Any], sources: Iterable[tuple[str, str, Source]]) -> str:
+def _index_id(settings: Mapping[str, Any], places: Iterable[Place]) -> str:
     """Return 12 hexadecimal digits that name exactly this content, made in exactly this way."""
     digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
-    for doc_id, _, source in sorted(sources, key=lambda row: row[2].path):
-        digest.update(json.dumps([doc_id, *(getattr(source, name) for name in source.__slots__)]).encode())
+    for place in sorted(places, key=lambda place: place.source.path):
+        digest.update(json.dumps([place.doc_id, *astuple(place.source)]).encode())
     return digest.hexdigest()[:12]

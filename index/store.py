@@ -61,6 +61,15 @@ class FileRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class Place:
+    """Where a document stands: the source, and the name of the file that holds it."""
+
+    doc_id: str
+    file: str
+    source: Source
+
+
+@dataclass(frozen=True, slots=True)
 class PlannedChunk:
     """A chunk before it has an id: its place, and the key of its vector."""
 
@@ -192,18 +201,16 @@ class Store:
 
     # sources and documents
 
-    def sources(self) -> dict[str, tuple[str, str, Source]]:
-        """Return, by path, the document id, the file's name and the source of every place a text stands."""
+    def places(self) -> dict[str, Place]:
+        """Return every place where a text stands, by its source's path."""
         rows = self._db.execute("SELECT path, doc_id, file, title, publisher, date FROM sources")
-        return {row[0]: (row[1], row[2], Source(row[0], *row[3:])) for row in rows}
+        return {row[0]: Place(row[1], row[2], Source(row[0], *row[3:])) for row in rows}
 
-    def replace_sources(self, removed: Iterable[str], added: Iterable[tuple[str, str, Source]]) -> None:
-        """Remove sources by path, then add (document id, file name, source)."""
+    def replace_places(self, removed: Iterable[str], added: Iterable[Place]) -> None:
+        """Remove places by their source's path, then add others."""
         self._db.executemany("DELETE FROM sources WHERE path = ?", [(path,) for path in removed])
-        self._db.executemany(
-            "INSERT OR REPLACE INTO sources VALUES (?, ?, ?, ?, ?, ?)",
-            [(s.path, doc_id, file, s.title, s.publisher, s.date) for doc_id, file, s in added],
-        )
+        rows = [(p.source.path, p.doc_id, p.file, p.source.title, p.source.publisher, p.source.date) for p in added]
+        self._db.executemany("INSERT OR REPLACE INTO sources VALUES (?, ?, ?, ?, ?, ?)", rows)
 
     def headings(self) -> dict[str, str | None]:
         """Return, by document id, the title its chunks are embedded with."""
