@@ -6,7 +6,7 @@ Q ?= who controls Idlib?
 .PHONY: chat ask index test check format bench clean help
 
 chat: index           ## index seeds/ and serve the chat page on this machine
-	$(BIN)/pincite chat
+	@$(BIN)/pincite chat
 
 ask: index            ## print a cited answer: make ask Q="who controls Idlib?"
 	@$(BIN)/pincite ask "$(Q)"

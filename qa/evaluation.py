@@ -48,6 +48,8 @@ RETRIEVAL_METRICS: Mapping[str, Callable[[Ranking, Grades], float]] = {
 
 _CACHED_TEXTS = 4096
 
+SPAN_EXACTNESS = "span_exactness"
+
 Scores = Mapping[str, float | None]
 Progress = Callable[[int, int], None]
 
@@ -295,7 +297,9 @@ def report_rows(report: EvaluationReport) -> list[ReportRow]:
         *(
             ReportRow("answers", name, value, _questions_behind(name, report))
             for name, value in (report.answers or {}).items()
+            if name != SPAN_EXACTNESS
         ),
+        ReportRow("all that is shown", SPAN_EXACTNESS, report.span_exactness, report.counts.questions),
     ]
 
 
@@ -457,7 +461,7 @@ def _report(
         ),
         retrieval=_means(judged) if judged else None,
         answerable_retrieval=_means(_answerable_judged(results)) if judged and golds else None,
-        answers={**_answer_scores(answers), "span_exactness": span_exactness} if answers else None,
+        answers={**_answer_scores(answers), SPAN_EXACTNESS: span_exactness} if answers else None,
         span_exactness=span_exactness,
         config=config,
         seconds=seconds,
@@ -498,7 +502,7 @@ def _questions_behind(metric: str, report: EvaluationReport) -> int:
         return counts.unanswerable
     if metric == "abstention_precision":
         return sum(result.answer is not None and result.answer.abstained for result in report.results)
-    return counts.questions if metric == "span_exactness" else counts.answerable + counts.unanswerable
+    return counts.answerable + counts.unanswerable
 
 
 def _share(part: int, whole: int) -> float | None:

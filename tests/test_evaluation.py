@@ -307,6 +307,7 @@ def test_table_rows_say_over_how_many_questions_each_figure_is_taken() -> None:
     assert rows["answers", "has_answer_F1"].questions == 2
     assert rows["answers", "abstention_precision"].questions == 2  # q2 and q3
     assert rows["answers", "abstention_precision"].value == 1 / 2
+    assert rows["all that is shown", "span_exactness"].value == 1.0
 
 
 # Preparing the index
