@@ -14,7 +14,6 @@ from index.documents import Span
 from index.lexical import terms as index_terms
 from qa.errors import ReaderError
 from qa.reader import Query, Readable, Reading, Term
-from qa.results import Passage
 from qa.span_network import Candidate, Network, load_weights
 
 WEIGHTS = Path(__file__).parent / "weights"
@@ -29,7 +28,8 @@ class Evidence:
         dense: cosine of question and chunk.
         dense_gap: the same, less the highest among the passages read; 0 for the nearest one.
         lexical: BM25, as a fraction of the highest among the passages read.
-        coverage: fraction of the question's content words, by rarity, that stand in the passage.
+        within: fraction of the question's content words, by rarity, that stand in the segments that hold the candidate.
+        around: the same, with the segment before and the one after.
     """
 
     margin: float
@@ -37,7 +37,8 @@ class Evidence:
     dense: float
     dense_gap: float
     lexical: float
-    coverage: float
+    within: float
+    around: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,20 +65,42 @@ def coverage(terms: Sequence[Term], text: str) -> float:
 
 
 def weigh(
-    found: Sequence[Sequence[Candidate]], passages: Sequence[Passage], terms: Sequence[Term]
+    found: Sequence[Sequence[Candidate]], readables: Sequence[Readable], terms: Sequence[Term]
 ) -> list[list[Evidence]]:
     """Return the evidence for each candidate of each passage, given the passages that are read together."""
-    nearest = max((p.dense_score for p in passages), default=0.0)
-    most = max((p.lexical_score for p in passages), default=0.0)
+    nearest = max((readable.passage.dense_score for readable in readables), default=0.0)
+    most = max((readable.passage.lexical_score for readable in readables), default=0.0)
     evidence = []
-    for candidates, passage in zip(found, passages, strict=True):
+    for candidates, readable in zip(found, readables, strict=True):
+        passage = readable.passage
         gap = passage.dense_score - nearest
         lexical = passage.lexical_score / most if most > 0 else 0.0
-        covered = coverage(terms, passage.text) if candidates else 0.0
         evidence.append(
-            [Evidence(c.margin, c.relevance, passage.dense_score, gap, lexical, covered) for c in candidates]
+            [
+                Evidence(
+                    candidate.margin,
+                    candidate.relevance,
+                    passage.dense_score,
+                    gap,
+                    lexical,
+                    within=coverage(terms, _segments_at(candidate, readable, beside=0)),
+                    around=coverage(terms, _segments_at(candidate, readable, beside=1)),
+                )
+                for candidate in candidates
+            ]
         )
     return evidence
+
+
+def _segments_at(candidate: Candidate, readable: Readable, *, beside: int) -> str:
+    """Return the words of the segments that a candidate touches, and of so many before and after."""
+    base = readable.passage.span.start
+    answer = Span(base + candidate.start, base + candidate.end)
+    touched = [number for number, segment in enumerate(readable.segments) if segment.overlaps(answer)]
+    if not touched:
+        return readable.passage.text[candidate.start : candidate.end]
+    segments = readable.segments[max(0, touched[0] - beside) : touched[-1] + 1 + beside]
+    return readable.passage.text[segments[0].start - base : segments[-1].end - base]
 
 
 def _read_card(folder: Path) -> dict[str, Any]:
@@ -139,7 +162,7 @@ class SpanReader:
         passages = [readable.passage for readable in readables]
         found = self._network.candidates([query.text] * len(passages), [p.text for p in passages])
         readings = []
-        for readable, candidates, weighed in zip(readables, found, weigh(found, passages, query.terms), strict=True):
+        for readable, candidates, weighed in zip(readables, found, weigh(found, readables, query.terms), strict=True):
             base = readable.passage.span.start
             for candidate, evidence in zip(candidates, weighed, strict=True):
                 answer = Span(base + candidate.start, base + candidate.end)

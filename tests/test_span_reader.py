@@ -183,17 +183,29 @@ def test_coverage_weighs_words_by_rarity_and_finds_other_forms() -> None:
 
 
 def test_evidence_compares_a_passage_with_those_read_beside_it() -> None:
-    passages = [readable("x y", dense=0.75, lexical=2.0).passage, readable("x z", dense=0.5, lexical=8.0).passage]
+    readables = [readable("x y", dense=0.75, lexical=2.0), readable("x z", dense=0.5, lexical=8.0)]
     found = [[Candidate(0, 1, 3.0, 1.5)], [Candidate(2, 3, 1.0, -1.0)]]
-    evidence = weigh(found, passages, [Term("x", 1.0, 2), Term("z", 1.0, 1)])
+    evidence = weigh(found, readables, [Term("x", 1.0, 2), Term("z", 1.0, 1)])
     # lexical 2 / 8 and 8 / 8; the second is 0.25 behind the nearest; "z" is missing in the first
-    assert evidence == [[Evidence(3.0, 1.5, 0.75, 0.0, 0.25, 0.5)], [Evidence(1.0, -1.0, 0.5, -0.25, 1.0, 1.0)]]
+    assert evidence == [
+        [Evidence(3.0, 1.5, 0.75, 0.0, 0.25, within=0.5, around=0.5)],
+        [Evidence(1.0, -1.0, 0.5, -0.25, 1.0, within=1.0, around=1.0)],
+    ]
+
+
+def test_words_near_a_candidate_are_told_from_words_elsewhere_in_the_passage() -> None:
+    """Four segments of one word; the candidate is the third, "z" stands beside it, "x" does not."""
+    whole = readable("x y 7 z")
+    parted = Readable(whole.passage, tuple(Span(at, at + 1) for at in (0, 2, 4, 6)))
+    terms = [Term("x", 1.0, 1), Term("z", 1.0, 1), Term("7", 2.0, 1)]
+    ((evidence,),) = weigh([[Candidate(4, 5, 0.0, 0.0)]], [parted], terms)
+    assert (evidence.within, evidence.around) == (2 / 4, 3 / 4)
 
 
 def test_probability_is_the_logistic_of_the_weighted_evidence() -> None:
     calibration = Calibration({"margin": 0.5, "dense": 2.0}, -1.0, 0.5)
     # -1 + 0.5 * 3 + 2 * 0.25 = 1; 1 / (1 + e^-1) = 0.731059
-    evidence = Evidence(margin=3.0, relevance=9.0, dense=0.25, dense_gap=0.0, lexical=0.0, coverage=0.0)
+    evidence = Evidence(margin=3.0, relevance=9.0, dense=0.25, dense_gap=0.0, lexical=0.0, within=0.0, around=0.0)
     assert calibration.probability(evidence) == pytest.approx(0.731059, abs=1e-6)
 
 

@@ -15,6 +15,7 @@ import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +25,7 @@ from index.documents import Document, Source, Span
 from index.embedding import load_encoder
 from index.lexical import LexicalIndex, Words
 from index.lexical import terms as index_terms
+from index.segmenting import segment
 from qa.fusion import convex_combination
 from qa.metrics import exact_match, token_f1
 from qa.reader import Query, Readable, Term
@@ -90,6 +92,11 @@ class Paragraphs:
         """Return one paragraph as the only passage."""
         return self._passage(1, number, *self._scores(question, vector))
 
+    @cache  # noqa: B019 - as many as there are paragraphs, and they live as long as this does
+    def segments(self, number: int) -> tuple[Span, ...]:
+        """Return the segments of one paragraph."""
+        return tuple(segment(self.texts[number]))
+
     def terms(self, question: str) -> tuple[Term, ...]:
         """Return the question's content words with their rarity here."""
         return content_terms(question, self._lexical)
@@ -139,7 +146,8 @@ def answer_all(network: Network, corpus: Paragraphs, asked: Sequence[Asked]) -> 
     found = []
     for one in asked:
         candidates = [next(marked) for _ in one.passages]
-        weighed = weigh(candidates, one.passages, corpus.terms(one.question))
+        readables = [Readable(passage, corpus.segments(corpus.number(passage))) for passage in one.passages]
+        weighed = weigh(candidates, readables, corpus.terms(one.question))
         found.append(
             [
                 Found(passage.text[c.start : c.end], corpus.number(passage), evidence)
