@@ -21,7 +21,7 @@ import filelock
 import numpy as np
 
 from index.chunking import ChunkingConfig, chunk_spans
-from index.documents import Document, Source, Span
+from index.documents import Document, Source, Span, with_heading
 from index.embedding import Encoder
 from index.errors import CorpusError, IndexBusy, IndexMismatch
 from index.loading import Unreadable, load, read_bytes, readable_names, readable_suffixes
@@ -116,17 +116,6 @@ def build_index(
             return _Build(store, roots, encoder, config or BuildConfig(), on_progress).run()
         finally:
             store.close()
-
-
-def covered_roots(index_dir: Path) -> dict[str, str]:
-    """Return the folders an index covers, absolute path -> label; {} when there is no index."""
-    if not (index_dir / FILE_NAME).is_file():
-        return {}
-    store = Store.open_for_reading(index_dir / FILE_NAME)
-    try:
-        return dict(store.meta("roots") or {})
-    finally:
-        store.close()
 
 
 @dataclass(frozen=True, slots=True)
@@ -390,7 +379,7 @@ class _Build:
         texts: dict[bytes, str] = {}
         keyed: list[list[bytes]] = []
         for cut in cuts:
-            words = [embedded_text(cut.heading, span.of(cut.document.text)) for span in cut.chunks]
+            words = [with_heading(cut.heading, span.of(cut.document.text)) for span in cut.chunks]
             keys = [hashlib.sha256(f"{salt}\n{text}".encode()).digest()[:16] for text in words]
             texts.update(zip(keys, words, strict=True))
             keyed.append(keys)
@@ -467,11 +456,6 @@ def refuse_mismatch(name: str, found: Any, wanted: Any) -> None:
         f"The index was made with {name} {found!r}, not {wanted!r}. "
         "Use the same, or build it anew with --rebuild (pincite index --rebuild)."
     )
-
-
-def embedded_text(heading: str | None, text: str) -> str:
-    """Return what the encoder reads of a chunk: the document's title, if it carries one, and the chunk."""
-    return f"{heading}\n{text}" if heading else text
 
 
 def _index_id(settings: Mapping[str, Any], places: Iterable[Place]) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -70,8 +70,9 @@ def check_index(index_dir: Path, *, repair: bool = False) -> CheckReport:
         if store.generation == 0:
             raise IndexEmpty("The index has no documents yet. Add some: pincite index FOLDER")
         documents, chunks = store.counts()
-        problems = tuple(_store_problems(store))
-        search_problem = _search_problem(store)
+        all_chunks = store.chunks()
+        problems = tuple(_store_problems(store, all_chunks))
+        search_problem = _search_problem(store, all_chunks)
         repaired = bool(search_problem and repair and not problems)
         if repaired:
             dimension = store.meta("encoder")["dimension"]
@@ -81,10 +82,10 @@ def check_index(index_dir: Path, *, repair: bool = False) -> CheckReport:
         store.close()
 
 
-def _store_problems(store: Store) -> Iterator[str]:
+def _store_problems(store: Store, all_chunks: Sequence[Chunk]) -> Iterator[str]:
     yield from (f"{FILE_NAME}: {problem}" for problem in store.integrity_problems())
     chunks: dict[str, list[Chunk]] = {}
-    for chunk in store.chunks():
+    for chunk in all_chunks:
         chunks.setdefault(chunk.doc_id, []).append(chunk)
     for doc_id in store.document_ids():
         own = chunks.pop(doc_id, [])
@@ -93,7 +94,7 @@ def _store_problems(store: Store) -> Iterator[str]:
         except (IndexDamaged, LookupError) as error:
             yield str(error)
     yield from (f"chunks of document {doc_id}, which is not there" for doc_id in chunks)
-    yield from _vector_problems(store)
+    yield from _vector_problems(store, [chunk.chunk_id for chunk in all_chunks])
 
 
 def _document_problems(document: Document, store: Store, chunks: list[Chunk]) -> Iterator[str]:
@@ -109,8 +110,7 @@ def _document_problems(document: Document, store: Store, chunks: list[Chunk]) ->
         yield f"a chunk of {document.path} is outside its text"
 
 
-def _vector_problems(store: Store) -> Iterator[str]:
-    chunk_ids = [chunk.chunk_id for chunk in store.chunks()]
+def _vector_problems(store: Store, chunk_ids: Sequence[int]) -> Iterator[str]:
     dimension = store.meta("encoder")["dimension"]
     for start in range(0, len(chunk_ids), _CHUNKS_AT_A_TIME):
         part = chunk_ids[start : start + _CHUNKS_AT_A_TIME]
@@ -128,12 +128,12 @@ def _vector_problems(store: Store) -> Iterator[str]:
             yield f"{bad} vectors are not of unit length"
 
 
-def _search_problem(store: Store) -> str | None:
+def _search_problem(store: Store, all_chunks: Sequence[Chunk]) -> str | None:
     try:
         search = open_search_folder(store.path.parent, store.generation)
     except IndexDamaged as error:
         return str(error)
-    expected = np.asarray([chunk.chunk_id for chunk in store.chunks()], dtype=np.int64)
+    expected = np.asarray([chunk.chunk_id for chunk in all_chunks], dtype=np.int64)
     if not np.array_equal(np.sort(search.vectors.ids), expected):
         return f"search/{store.generation}/ holds the vectors of other chunks than {FILE_NAME}"
     if len(search.lexical) != len(expected):

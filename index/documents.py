@@ -133,6 +133,11 @@ class Chunk:
     span: Span
 
 
+def with_heading(heading: str | None, text: str) -> str:
+    """Return what is embedded and looked up of a chunk: the document's title, if it carries one, and the chunk."""
+    return f"{heading}\n{text}" if heading else text
+
+
 def first_words(text: str, words: int = TITLE_WORDS) -> str:
     """Return the first words of a text, on one line, with an ellipsis when more follow."""
     head = text[:1000].split(maxsplit=words)

@@ -70,10 +70,10 @@ class Encoder(Protocol):
 def load_encoder(model: str = BUNDLED_MODEL) -> Encoder:
     """Return the encoder of that name; the default one is bundled and needs no network.
 
+    The weights are read at first use; a model that cannot be loaded raises ModelError then.
+
     Args:
         model: ``all-MiniLM-L6-v2`` (bundled), or any other sentence-transformers model: a folder or a hub name.
-
-    The weights are read at first use; a model that cannot be loaded raises ModelError then.
     """
     return _BundledEncoder() if model == BUNDLED_MODEL else _SentenceTransformersEncoder(model)
 
@@ -199,9 +199,8 @@ def _load_model(name: str) -> SentenceTransformer:
         reason = error
     try:
         if not Path(name).is_dir():
-            model_info(
-                name, timeout=HUB_TIMEOUT_S
-            )  # asks once; loading would ask for minutes where there is no network
+            # asks once; loading asks again and again, for minutes, where there is no network
+            model_info(name, timeout=HUB_TIMEOUT_S)
             return SentenceTransformer(name)
     except Exception as error:
         reason = error

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from index.documents import Chunk
+from index.documents import Chunk, with_heading
 from index.errors import IndexDamaged
 from index.lexical import LexicalIndex, Words
 from index.store import Store
@@ -125,7 +125,7 @@ def _folder(index_dir: Path, generation: int) -> Path:
 
 def _words(store: Store, chunks: Sequence[Chunk]) -> Iterator[Words]:
     for chunk, heading, text in store.texts(chunks):
-        yield Words(chunk.chunk_id, f"{heading}\n{text}" if heading else text)
+        yield Words(chunk.chunk_id, with_heading(heading, text))
 
 
 def _try_previous(index_dir: Path, generation: int) -> VectorIndex | None:

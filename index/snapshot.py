@@ -113,7 +113,7 @@ class Snapshot:
     def file_sha256(self, name: str) -> str | None:
         """Return the hash of a file's bytes as they were indexed."""
         with self._lock:
-            record = self._store.files().get(name)
+            record = self._store.file(name)
         return record.sha256 if record else None
 
     def _read_document(self, doc_id: str) -> Document:

@@ -181,6 +181,12 @@ class Store:
         rows = self._db.execute("SELECT name, size, mtime_ns, seen_ns, sha256 FROM files")
         return {row[0]: FileRecord(*row) for row in rows}
 
+    def file(self, name: str) -> FileRecord | None:
+        row = self._db.execute(
+            "SELECT name, size, mtime_ns, seen_ns, sha256 FROM files WHERE name = ?", (name,)
+        ).fetchone()
+        return FileRecord(*row) if row else None
+
     def put_files(self, records: Iterable[FileRecord]) -> None:
         self._db.executemany(
             "INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?, ?)",
@@ -367,9 +373,6 @@ class Store:
     def remove_unused_vectors(self) -> None:
         self._db.execute("DELETE FROM vectors WHERE key NOT IN (SELECT vector_key FROM chunks)")
 
-    def remove_all_vectors(self) -> None:
-        self._db.execute("DELETE FROM vectors")
-
     # the whole
 
     def counts(self) -> tuple[int, int]:
@@ -400,6 +403,17 @@ class Store:
 
     def _damaged(self, what: str) -> IndexDamaged:
         return damaged(self.path, what)
+
+
+def stored_meta(index_dir: Path, key: str) -> Any:
+    """Return a value of an index's settings; None when there is no index, or nothing built in it."""
+    if not (index_dir / FILE_NAME).is_file():
+        return None
+    store = Store.open_for_reading(index_dir / FILE_NAME)
+    try:
+        return store.meta(key)
+    finally:
+        store.close()
 
 
 def damaged(path: Path, what: str) -> IndexDamaged:

@@ -96,7 +96,7 @@ def prepare(question: str, snapshot: Snapshot, encoder: Encoder) -> Query:
 
 def content_terms(text: str, lexical: LexicalIndex) -> tuple[Term, ...]:
     """Return the content words of a question, in order, each once."""
-    words = {word.casefold(): word for word in re.findall(r"\w+", text) if word.casefold() not in STOPWORDS}
+    words = {word.casefold(): word for word in _content_words(text)}
     return tuple(Term(word, *_rarity(word, lexical)) for word in words.values())
 
 
@@ -153,9 +153,11 @@ def candidates(
 
 def lexical_terms(text: str) -> list[str]:
     """Return what of a question is looked up word by word: its content words, or all its words when it has none."""
-    words = re.findall(r"\w+", text)
-    content = [word for word in words if word.casefold() not in STOPWORDS]
-    return list(dict.fromkeys(index_terms(" ".join(content or words))))
+    return list(dict.fromkeys(index_terms(" ".join(_content_words(text)) or text)))
+
+
+def _content_words(text: str) -> list[str]:
+    return [word for word in re.findall(r"\w+", text) if word.casefold() not in STOPWORDS]
 
 
 def _allowed_ids(snapshot: Snapshot, filters: Filters | None) -> npt.NDArray[np.int64] | None:

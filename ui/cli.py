@@ -111,13 +111,15 @@ def index(
     [dim]pincite index seeds   ·   pincite index ~/reports ~/clippings   ·   pincite index[/]
     """
     with _one_sentence():
-        from index.build import BuildConfig, build_index, covered_roots
+        from index.build import BuildConfig, build_index
         from index.embedding import BUNDLED_MODEL, load_encoder
+        from index.store import stored_meta
         from qa.corpus import default_index
 
         folder = index_dir or default_index()
-        roots = paths or ([] if covered_roots(folder) else [DEFAULT_CORPUS])
-        encoder = load_encoder(model or _model_of(folder) or BUNDLED_MODEL)
+        roots = paths or ([] if stored_meta(folder, "roots") else [DEFAULT_CORPUS])
+        made_with = (stored_meta(folder, "encoder") or {}).get("model")
+        encoder = load_encoder(model or made_with or BUNDLED_MODEL)
         config = BuildConfig(allow_shrink=allow_shrink, rebuild=rebuild)
         with _progress() as on_progress:
             report = build_index(folder, roots, encoder=encoder, config=config, on_progress=on_progress)
@@ -333,19 +335,6 @@ def evaluate(
         table.add_row(row.group, row.metric, "–" if row.value is None else f"{row.value:.3f}", str(row.questions))
     _out.print(table)
     _out.print(f"{counts.documents:,} documents, {counts.questions:,} questions, {report.seconds:,.0f} s.")
-
-
-def _model_of(index_dir: Path) -> str | None:
-    """Return the model an index was made with; None when there is no index, or an empty one."""
-    from index.store import FILE_NAME, Store
-
-    if not (index_dir / FILE_NAME).is_file():
-        return None
-    store = Store.open_for_reading(index_dir / FILE_NAME)
-    try:
-        return (store.meta("encoder") or {}).get("model")
-    finally:
-        store.close()
 
 
 def _given(text: str) -> str:
