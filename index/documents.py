@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from bisect import bisect_right
 from dataclasses import dataclass, field
 
 DOC_ID_LENGTH = 16
@@ -62,12 +63,16 @@ class Source:
         title: the title the file carries, or None.
         publisher: who published it, as far as the file says (the ``source`` of a JSONL line, an HTML site name).
         date: ISO 8601 calendar date (``2017-03-03``), or None when the file does not say.
+        author: who wrote it, as far as the file says; several names stand on one line.
+        page_starts: where in the text each page begins, the first at 0; empty when the format has no pages.
     """
 
     path: str
     title: str | None = None
     publisher: str | None = None
     date: str | None = None
+    author: str | None = None
+    page_starts: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +121,14 @@ class Document:
     @property
     def date(self) -> str | None:
         return self.sources[0].date
+
+    @property
+    def author(self) -> str | None:
+        return self.sources[0].author
+
+    def page(self, offset: int) -> int | None:
+        """Return the number of the page an offset stands on, from 1; None when the format has no pages."""
+        return bisect_right(self.sources[0].page_starts, offset) or None
 
 
 @dataclass(frozen=True, slots=True)

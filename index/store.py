@@ -16,7 +16,7 @@ import numpy.typing as npt
 from index.documents import Chunk, Document, Source, Span, content_hash
 from index.errors import DocumentNotFound, IndexDamaged, IndexMismatch, IndexNotFound
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 FILE_NAME = "corpus.sqlite"
 
 _SCHEMA = """
@@ -29,7 +29,7 @@ CREATE TABLE documents (
     WITHOUT ROWID;
 CREATE TABLE sources (
     path TEXT PRIMARY KEY, doc_id TEXT NOT NULL REFERENCES documents, file TEXT NOT NULL,
-    title TEXT, publisher TEXT, date TEXT) WITHOUT ROWID;
+    title TEXT, publisher TEXT, date TEXT, author TEXT, page_starts BLOB) WITHOUT ROWID;
 CREATE INDEX sources_by_document ON sources (doc_id, path);
 CREATE INDEX sources_by_file ON sources (file);
 CREATE TABLE chunks (
@@ -209,14 +209,16 @@ class Store:
 
     def places(self) -> dict[str, Place]:
         """Return every place where a text stands, by its source's path."""
-        rows = self._db.execute("SELECT path, doc_id, file, title, publisher, date FROM sources")
-        return {row[0]: Place(row[1], row[2], Source(row[0], *row[3:])) for row in rows}
+        rows = self._db.execute(f"SELECT doc_id, file, {_SOURCE_COLUMNS} FROM sources")
+        return {row[2]: Place(row[0], row[1], _source(row[2:])) for row in rows}
 
     def replace_places(self, removed: Iterable[str], added: Iterable[Place]) -> None:
         """Remove places by their source's path, then add others."""
         self._db.executemany("DELETE FROM sources WHERE path = ?", [(path,) for path in removed])
-        rows = [(p.source.path, p.doc_id, p.file, p.source.title, p.source.publisher, p.source.date) for p in added]
-        self._db.executemany("INSERT OR REPLACE INTO sources VALUES (?, ?, ?, ?, ?, ?)", rows)
+        self._db.executemany(
+            f"INSERT OR REPLACE INTO sources (doc_id, file, {_SOURCE_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            [(place.doc_id, place.file, *_source_row(place.source)) for place in added],
+        )
 
     def headings(self) -> dict[str, str | None]:
         """Return, by document id, the title its chunks are embedded with."""
@@ -232,13 +234,13 @@ class Store:
         with _sqlite_errors(self.path):
             row = self._db.execute("SELECT sha256, text FROM documents WHERE doc_id = ?", (doc_id,)).fetchone()
             rows = self._db.execute(
-                "SELECT path, title, publisher, date FROM sources WHERE doc_id = ? ORDER BY path", (doc_id,)
+                f"SELECT {_SOURCE_COLUMNS} FROM sources WHERE doc_id = ? ORDER BY path", (doc_id,)
             ).fetchall()
         if row is None or not rows:
             raise DocumentNotFound(f"The index holds no document {doc_id!r}.")
         if content_hash(row[1]) != row[0]:
             raise self._damaged(f"the text of document {doc_id} ({rows[0][0]}) is not what was indexed")
-        return Document(row[1], tuple(Source(*source) for source in rows), row[0])
+        return Document(row[1], tuple(_source(source) for source in rows), row[0])
 
     def segments(self, doc_id: str) -> list[Span]:
         """Return a document's segments, in order."""
@@ -431,6 +433,21 @@ def pack_spans(spans: Sequence[Span]) -> bytes:
 def unpack_spans(packed: bytes) -> list[Span]:
     pairs = np.frombuffer(packed, dtype="<u4").reshape(-1, 2).tolist()
     return [Span(start, end) for start, end in pairs]
+
+
+_SOURCE_COLUMNS = "path, title, publisher, date, author, page_starts"
+
+
+def _source_row(source: Source) -> tuple[str | bytes | None, ...]:
+    starts = np.asarray(source.page_starts, dtype="<u4").tobytes() if source.page_starts else None
+    return (source.path, source.title, source.publisher, source.date, source.author, starts)
+
+
+def _source(row: Sequence[Any]) -> Source:
+    path, title, publisher, date, author, starts = row
+    return Source(
+        path, title, publisher, date, author, tuple(np.frombuffer(starts, dtype="<u4").tolist()) if starts else ()
+    )
 
 
 @contextmanager

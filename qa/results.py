@@ -74,6 +74,8 @@ class Citation:
         quote: the words; a slice of the document's text by construction.
         source: publisher when known, else the path.
         path: where the file stands, always given.
+        author: as far as the file says.
+        page: where the quote begins, from 1; None when the format has no pages.
         also_in: paths of other files with exactly the same text.
     """
 
@@ -84,6 +86,8 @@ class Citation:
     source: str
     path: str
     date: str | None = None
+    author: str | None = None
+    page: int | None = None
     also_in: tuple[str, ...] = ()
 
     @classmethod
@@ -103,8 +107,16 @@ class Citation:
             source=document.source,
             path=document.path,
             date=document.date,
+            author=document.author,
+            page=document.page(span.start),
             also_in=tuple(source.path for source in document.sources[1:]),
         )
+
+    @property
+    def place(self) -> str:
+        """Where the quote stands, in words: its page if there are pages, and its characters."""
+        page = f"page {self.page}, " if self.page else ""
+        return f"{page}characters {self.span.start}-{self.span.end}"
 
     @property
     def id(self) -> str:
@@ -118,7 +130,9 @@ class Citation:
             "source": self.source,
             "path": self.path,
             "also_in": list(self.also_in),
+            "author": self.author,
             "date": self.date,
+            "page": self.page,
             "start": self.span.start,
             "end": self.span.end,
         }

@@ -64,3 +64,13 @@ def test_spans_that_only_touch_do_not_overlap() -> None:
     assert Span(0, 4).overlaps(Span(3, 5))
     assert Span(0, 5).contains(Span(0, 5))
     assert not Span(0, 5).contains(Span(4, 6))
+
+
+@pytest.mark.parametrize(("offset", "page"), [(0, 1), (4, 1), (5, 3), (9, 4), (100, 4)])
+def test_an_offset_stands_on_the_last_page_that_begins_at_or_before_it(offset: int, page: int) -> None:
+    document = Document("page1page3 4", (Source("a.pdf", page_starts=(0, 5, 5, 9)),))
+    assert document.page(offset) == page
+
+
+def test_a_text_without_pages_has_no_page_numbers() -> None:
+    assert Document("text", (Source("a.txt"),)).page(0) is None

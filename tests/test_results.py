@@ -58,7 +58,9 @@ def test_answering_words_outside_the_quote_are_refused() -> None:
 
 
 def test_the_json_of_an_answer_is_the_documented_one() -> None:
-    document = Document.from_raw("The WSJ says 370 died", Source("a.txt", "T", "Reuters", "2020-02-03"))
+    document = Document.from_raw(
+        "The WSJ says 370 died", Source("a.pdf", "T", "Reuters", "2020-02-03", "Anna Weiss", page_starts=(0, 9))
+    )
     citation = Citation.from_document(document, Span(0, 21))
     quote = Quote(citation, Span(13, 16), 0.75, Speaker("WSJ", Span(4, 7)))
     passage = Passage(1, 1.0, 0.5, 3.0, citation)
@@ -67,9 +69,11 @@ def test_the_json_of_an_answer_is_the_documented_one() -> None:
         "doc_id": document.doc_id,
         "title": "T",
         "source": "Reuters",
-        "path": "a.txt",
+        "path": "a.pdf",
         "also_in": [],
+        "author": "Anna Weiss",
         "date": "2020-02-03",
+        "page": 1,
         "start": 0,
         "end": 21,
     }

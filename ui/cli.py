@@ -251,7 +251,7 @@ def cite(
     else:
         _out.print(_plain(f"{checked.state.value}   {checked.path or 'no file the index remembers'}"))
         if citation:
-            _out.print(_plain(f"{citation.title} · characters {citation.span.start}-{citation.span.end}\n"))
+            _out.print(_plain(f"{citation.title} · {citation.place}\n"))
             _out.print(_in_context(text, citation.span.start, citation.span.end))
     if checked.state in (CitationState.CHANGED, CitationState.DELETED):
         raise typer.Exit(EXIT_PROBLEM)
@@ -422,7 +422,7 @@ def _print_quote(number: int, quote: Quote) -> None:
     _out.print(_marked(quote.text, quote.answer.start - start, quote.answer.end - start))
     said_by = [quote.speaker.name if quote.speaker else None, citation.source, citation.date]
     facts = [fact for fact in said_by if fact and fact != citation.path]
-    facts.append(f"{citation.path}, characters {citation.span.start}-{citation.span.end}")
+    facts.append(f"{citation.path}, {citation.place}")
     _out.print(Text(f"[{number}] ", style="cyan").append(_plain(" · ".join(facts))))
     _out.print(Text("    ").append(_plain(f"pincite cite {citation.id}", style="dim")))
 
@@ -432,7 +432,7 @@ def _print_passages(passages: Any) -> None:
         _out.print("No passage matches.")
     for passage in passages:
         head = Text(f"{passage.rank}. ", style="cyan").append(f"{passage.score:.3f}  ")
-        _out.print(head.append(_plain(f"{passage.citation.path}, characters {passage.span.start}-{passage.span.end}")))
+        _out.print(head.append(_plain(f"{passage.citation.path}, {passage.citation.place}")))
         _out.print(_plain(f"{' '.join(passage.text.split())}"))
         _out.print(Text("   ").append(_plain(f"pincite cite {passage.citation.id}", style="dim")))
 

@@ -151,7 +151,8 @@ def _byline(citation: Citation, number: int, speaker: str | None = None) -> str:
     said = f'<bdi class="speaker">{one_line(speaker)}</bdi>' if speaker else ""
     source = f'<bdi class="source">{one_line(citation.source)}</bdi>'
     dated = f'<span class="date">{one_line(day(citation.date))}</span>' if citation.date else ""
-    facts = f"{said}{source}{dated}{_raw_tag(citation.quote)}{_copies(citation)}"
+    page = f'<span class="page">page {citation.page:,}</span>' if citation.page else ""
+    facts = f"{said}{source}{dated}{page}{_raw_tag(citation.quote)}{_copies(citation)}"
     return f'<div class="byline">{chip(citation, number)}{facts}</div>'
 
 
@@ -294,6 +295,7 @@ def source(opened: Opened) -> str:
     facts = [
         f"<span>{one_line(day(citation.date))}</span>" if citation.date else "",
         f'<bdi class="path">{one_line(citation.path)}</bdi>',
+        f"<span>page {citation.page:,}</span>" if citation.page else "",
         f"<span>characters {citation.span.start:,}–{citation.span.end:,}</span>",
     ]
     moved = f'<p class="state amber">{_MOVED}</p>' if opened.state is CitationState.MOVED else ""
