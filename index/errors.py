@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import shutil
+from pathlib import Path
+
 
 class IndexingError(Exception):
     """Base of all errors of this package."""
@@ -37,3 +42,20 @@ class ModelError(IndexingError, RuntimeError):
 
 class DocumentNotFound(IndexingError, LookupError):
     """The index holds no document of that id."""
+
+
+class StorageError(IndexingError, OSError):
+    """The operating system does not read or write the index: no room, read-only, a failing disk."""
+
+
+def storage_error(path: Path, number: int) -> StorageError:
+    """Return the sentence for an error number of the operating system, met while reading or writing a path."""
+    kept = "The index is as it was before"
+    if number in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        free = shutil.disk_usage(path.parent).free / 1_000_000
+        return StorageError(
+            f"Disk full: {path} cannot grow, its disk has {free:,.0f} MB left. {kept}. Make room first."
+        )
+    if number in (errno.EROFS, errno.EACCES, errno.EPERM):
+        return StorageError(f"{path} cannot be opened or written: {os.strerror(number)}. {kept}.")
+    return StorageError(f"{path} cannot be read or written: {os.strerror(number)}. {kept}.")

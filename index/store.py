@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,8 +11,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from index.database import Database, damaged
 from index.documents import Chunk, Document, Source, Span, content_hash
-from index.errors import DocumentNotFound, IndexDamaged, IndexMismatch, IndexNotFound
+from index.errors import DocumentNotFound, IndexMismatch, IndexNotFound
 
 FORMAT_VERSION = 2
 FILE_NAME = "corpus.sqlite"
@@ -94,22 +93,19 @@ class PlannedDocument:
 class Store:
     """One connection to `corpus.sqlite`. Not for several threads at once."""
 
-    def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
-        self._db = connection
-        self.path = path
+    def __init__(self, database: Database) -> None:
+        self._db = database
+        self.path = database.path
+        self.transaction = database.transaction
 
     @classmethod
     def create_or_open(cls, path: Path) -> Store:
         """Open for writing; an index that is not there is made, empty, at generation 0."""
-        with _sqlite_errors(path):
-            connection = sqlite3.connect(path, isolation_level=None)
-            connection.execute("PRAGMA journal_mode = WAL")
-            connection.execute("PRAGMA synchronous = FULL")
-            store = cls(connection, path)
-            if not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'meta'").fetchone():
-                connection.executescript(f"BEGIN IMMEDIATE; {_SCHEMA} COMMIT;")
-                with store.transaction():
-                    store.set_meta(format=FORMAT_VERSION, generation=0)
+        store = cls(Database.open_for_writing(path))
+        if not store._db.execute("SELECT 1 FROM sqlite_master WHERE name = 'meta'").fetchone():
+            with store.transaction():
+                store._db.execute(_SCHEMA)
+                store.set_meta(format=FORMAT_VERSION, generation=0)
         store._check_format()
         return store
 
@@ -124,30 +120,12 @@ class Store:
         """
         if not path.is_file():
             raise IndexNotFound(f"There is no index in {path.parent}. Make one: pincite index FOLDER")
-        with _sqlite_errors(path):
-            connection = sqlite3.connect(
-                f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None, check_same_thread=False
-            )
-            connection.execute("BEGIN")
-            store = cls(connection, path)
-            store.generation  # noqa: B018 - the first read fixes what this transaction sees
+        store = cls(Database.open_for_reading(path))
         store._check_format()
         return store
 
     def close(self) -> None:
         self._db.close()
-
-    @contextmanager
-    def transaction(self) -> Iterator[None]:
-        """All or nothing: commits when the block ends, rolls back when it raises."""
-        self._db.execute("BEGIN IMMEDIATE")
-        try:
-            yield
-            self._db.execute("COMMIT")
-        except BaseException:
-            if self._db.in_transaction:
-                self._db.execute("ROLLBACK")
-            raise
 
     # meta
 
@@ -167,13 +145,14 @@ class Store:
         return int(self.meta("generation") or 0)
 
     def _check_format(self) -> None:
-        with _sqlite_errors(self.path):
-            found = self.meta("format")
+        found = self.meta("format")
         if found != FORMAT_VERSION:
             raise IndexMismatch(
                 f"{self.path} has format {found}, this program reads format {FORMAT_VERSION}. "
                 "Delete the index folder and build it again: pincite index FOLDER"
             )
+        if not self._db.has_checksums():
+            raise damaged(self.path, "its pages have no checksums")
 
     # files and notes
 
@@ -231,15 +210,14 @@ class Store:
             DocumentNotFound: the index holds none of that id.
             IndexDamaged: the stored text is not the text that was indexed.
         """
-        with _sqlite_errors(self.path):
-            row = self._db.execute("SELECT sha256, text FROM documents WHERE doc_id = ?", (doc_id,)).fetchone()
-            rows = self._db.execute(
-                f"SELECT {_SOURCE_COLUMNS} FROM sources WHERE doc_id = ? ORDER BY path", (doc_id,)
-            ).fetchall()
+        row = self._db.execute("SELECT sha256, text FROM documents WHERE doc_id = ?", (doc_id,)).fetchone()
+        rows = self._db.execute(
+            f"SELECT {_SOURCE_COLUMNS} FROM sources WHERE doc_id = ? ORDER BY path", (doc_id,)
+        ).fetchall()
         if row is None or not rows:
             raise DocumentNotFound(f"The index holds no document {doc_id!r}.")
         if content_hash(row[1]) != row[0]:
-            raise self._damaged(f"the text of document {doc_id} ({rows[0][0]}) is not what was indexed")
+            raise damaged(self.path, f"the text of document {doc_id} ({rows[0][0]}) is not what was indexed")
         return Document(row[1], tuple(_source(source) for source in rows), row[0])
 
     def segments(self, doc_id: str) -> list[Span]:
@@ -262,12 +240,11 @@ class Store:
                 (document.doc_id, document.sha256, plan.heading, document.text, pack_spans(plan.segments)),
             )
             for chunk in plan.chunks:
-                cursor = self._db.execute(
+                self._db.execute(
                     'INSERT INTO chunks (doc_id, start, "end", vector_key) VALUES (?, ?, ?, ?)',
                     (document.doc_id, chunk.span.start, chunk.span.end, chunk.vector_key),
                 )
-                assert cursor.lastrowid is not None
-                chunks.append(Chunk(cursor.lastrowid, document.doc_id, chunk.span))
+                chunks.append(Chunk(self._db.last_row_id, document.doc_id, chunk.span))
         return chunks
 
     def remove_documents(self, doc_ids: Sequence[str]) -> list[int]:
@@ -340,8 +317,7 @@ class Store:
 
     def known_vector_keys(self, keys: Iterable[bytes]) -> set[bytes]:
         """Return those keys whose vectors are stored."""
-        held = self._db.cursor()
-        return {key for key in keys if held.execute("SELECT 1 FROM vectors WHERE key = ?", (key,)).fetchone()}
+        return {key for key in keys if self._db.execute("SELECT 1 FROM vectors WHERE key = ?", (key,)).fetchone()}
 
     def put_vectors(self, keys: Sequence[bytes], vectors: npt.NDArray[np.float32]) -> None:
         """Store (n, dimension) vectors in half precision; they stay when the build is killed later."""
@@ -366,7 +342,7 @@ class Store:
             )
         )
         if len(rows) != len(set(chunk_ids)):
-            raise self._damaged("some chunks have no vector")
+            raise damaged(self.path, "some chunks have no vector")
         if not chunk_ids:
             return np.empty((0, 0), dtype=np.float32)
         joined = b"".join(rows[chunk_id] for chunk_id in chunk_ids)
@@ -399,12 +375,8 @@ class Store:
 
     def integrity_problems(self) -> list[str]:
         """Return what SQLite itself finds wrong with the file; [] when nothing."""
-        with _sqlite_errors(self.path):
-            rows = [row[0] for row in self._db.execute("PRAGMA integrity_check(20)")]
+        rows = [row[0] for row in self._db.execute("PRAGMA integrity_check(20)")]
         return [] if rows == ["ok"] else rows
-
-    def _damaged(self, what: str) -> IndexDamaged:
-        return damaged(self.path, what)
 
 
 def stored_meta(index_dir: Path, key: str) -> Any:
@@ -416,13 +388,6 @@ def stored_meta(index_dir: Path, key: str) -> Any:
         return store.meta(key)
     finally:
         store.close()
-
-
-def damaged(path: Path, what: str) -> IndexDamaged:
-    """Return the error that says a file of the truth is damaged, and the way out."""
-    return IndexDamaged(
-        f"{path} is damaged: {what}. Restore it from a backup, or delete it and run: pincite index FOLDER"
-    )
 
 
 def pack_spans(spans: Sequence[Span]) -> bytes:
@@ -448,13 +413,3 @@ def _source(row: Sequence[Any]) -> Source:
     return Source(
         path, title, publisher, date, author, tuple(np.frombuffer(starts, dtype="<u4").tolist()) if starts else ()
     )
-
-
-@contextmanager
-def _sqlite_errors(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except sqlite3.DatabaseError as error:
-        if isinstance(error, sqlite3.OperationalError) and "no such table" not in str(error):
-            raise
-        raise damaged(path, str(error)) from error

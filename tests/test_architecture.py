@@ -13,7 +13,7 @@ LAYERS = {"index": {"index"}, "qa": {"index", "qa"}, "ui": {"index", "qa", "ui"}
 OWNERS = {
     "faiss": {"index/vectors.py"},
     "tantivy": {"index/lexical.py"},
-    "sqlite3": {"index/store.py"},
+    "apsw": {"index/database.py"},
     "sentence_transformers": {"index/embedding.py"},
     "transformers": {"index/embedding.py"},
     "huggingface_hub": {"index/embedding.py"},

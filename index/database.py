@@ -1,0 +1,171 @@
+"""SQLite with a checksum on every page. The only file that knows apsw.
+
+Python's own `sqlite3` serves a damaged page as it is; here each page is compared with its checksum when it is read
+(docs/decisions/0009-damage.md). What SQLite reports is translated into the errors of this package.
+"""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import apsw
+import apsw.sqlite_extra
+
+from index.errors import IndexBusy, IndexDamaged, storage_error
+
+_VFS = "cksmvfs"
+_CHECKSUM_BYTES = 8
+_BUSY_MS = 5000
+_SHORT_READ = apsw.SQLITE_IOERR_SHORT_READ
+_CHECKSUM_DIFFERS = apsw.SQLITE_IOERR_DATA
+
+
+class Database:
+    """One connection. Any thread may use it, one at a time."""
+
+    def __init__(self, connection: apsw.Connection, path: Path) -> None:
+        self._connection = connection
+        self.path = path
+
+    @classmethod
+    def open_for_writing(cls, path: Path) -> Database:
+        """Open a file, made when it is not there, with a write-ahead log and a sync at every commit."""
+        with _translated(path):
+            database = cls(
+                _connect(path.absolute().as_uri(), apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE), path
+            )
+            if not path.stat().st_size:
+                database._connection.reserve_bytes("main", _CHECKSUM_BYTES)
+            database.execute("PRAGMA journal_mode = WAL")
+            database.execute("PRAGMA synchronous = FULL")
+        return database
+
+    @classmethod
+    def open_for_reading(cls, path: Path) -> Database:
+        """Open a file read-only; every statement sees the same state of it until `close`."""
+        with _translated(path):
+            uri = f"{path.absolute().as_uri()}?mode=ro"
+            try:
+                return cls._begun(uri, path)
+            except apsw.CantOpenError:
+                # a folder nobody can write to has no place for the files that writers and readers meet in; without
+                # a log beside it the file is all there is, and nobody changes it
+                log = path.with_name(f"{path.name}-wal")
+                if log.exists() and log.stat().st_size:
+                    raise
+                return cls._begun(f"{uri}&immutable=1", path)
+
+    @classmethod
+    def _begun(cls, uri: str, path: Path) -> Database:
+        connection = _connect(uri, apsw.SQLITE_OPEN_READONLY)
+        connection.execute("BEGIN")
+        connection.execute("SELECT 1 FROM sqlite_schema").fetchone()  # the first read fixes what is seen
+        return cls(connection, path)
+
+    def execute(self, sql: str, values: Sequence[Any] = ()) -> Rows:
+        with _translated(self.path):
+            return Rows(self._connection.execute(sql, values), self.path)
+
+    def executemany(self, sql: str, rows: Iterable[Sequence[Any]]) -> None:
+        with _translated(self.path):
+            self._connection.executemany(sql, rows)
+
+    @property
+    def last_row_id(self) -> int:
+        """The row id of the latest insertion."""
+        return self._connection.last_insert_rowid()
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All or nothing: commits when the block ends, rolls back when it raises."""
+        self.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+            self.execute("COMMIT")
+        except BaseException:
+            if self._connection.in_transaction:
+                self.execute("ROLLBACK")
+            raise
+
+    def has_checksums(self) -> bool:
+        """Tell whether pages are checked; they are not in a file that something else made."""
+        return self._connection.reserve_bytes("main") == _CHECKSUM_BYTES
+
+    def close(self) -> None:
+        self._connection.close()
+
+
+class Rows:
+    """What a statement returns, read as it is asked for."""
+
+    def __init__(self, cursor: apsw.Cursor, path: Path) -> None:
+        self._cursor = cursor
+        self._path = path
+
+    def __iter__(self) -> Iterator[Any]:
+        with _translated(self._path):
+            yield from self._cursor
+
+    def fetchone(self) -> Any:
+        with _translated(self._path):
+            return self._cursor.fetchone()
+
+    def fetchall(self) -> list[Any]:
+        with _translated(self._path):
+            return self._cursor.fetchall()
+
+
+def damaged(path: Path, what: str) -> IndexDamaged:
+    """Return the error that says a file of the truth is damaged, and the way out."""
+    return IndexDamaged(
+        f"{path} is damaged: {what}. Restore it from a backup, or delete it and run: pincite index FOLDER"
+    )
+
+
+def _connect(uri: str, flags: int) -> apsw.Connection:
+    _load_checksums()
+    connection = apsw.Connection(uri, flags=flags | apsw.SQLITE_OPEN_URI, vfs=_VFS)
+    connection.set_busy_timeout(_BUSY_MS)
+    return connection
+
+
+@cache
+def _load_checksums() -> None:
+    """Load SQLite's own checksum extension; it stays loaded for the whole process."""
+    apsw.sqlite_extra.load(apsw.Connection(":memory:"), "cksumvfs")
+
+
+@contextmanager
+def _translated(path: Path) -> Iterator[None]:
+    """Turn what SQLite reports into the errors of this package.
+
+    Raises:
+        IndexDamaged: the file does not hold what was written.
+        IndexBusy: another process holds it longer than it should.
+        StorageError: the operating system does not read or write it.
+    """
+    try:
+        yield
+    except (apsw.CorruptError, apsw.NotADBError) as error:
+        raise damaged(path, str(error)) from error
+    except apsw.SQLError as error:
+        if "no such table" not in str(error):
+            raise
+        raise damaged(path, str(error)) from error
+    except apsw.IOError as error:
+        if error.extendedresult in (_CHECKSUM_DIFFERS, _SHORT_READ):  # type: ignore[attr-defined]  # missing in its stubs
+            raise damaged(path, "a page of it is not what was written") from error
+        raise storage_error(path, errno.EIO) from error
+    except UnicodeDecodeError as error:
+        raise damaged(path, "it holds text that is no text") from error
+    except (apsw.BusyError, apsw.LockedError) as error:
+        raise IndexBusy(f"Another process is writing {path}. Try again when it has finished.") from error
+    except apsw.FullError as error:
+        raise storage_error(path, errno.ENOSPC) from error
+    except (apsw.ReadOnlyError, apsw.PermissionsError, apsw.CantOpenError) as error:
+        raise storage_error(path, errno.EROFS) from error
