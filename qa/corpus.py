@@ -7,7 +7,7 @@ import hashlib
 import os
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,9 +16,10 @@ from index.embedding import Encoder, load_encoder
 from index.errors import DocumentNotFound, IndexEmpty, IndexMismatch
 from index.scanning import FileNote
 from index.snapshot import Snapshot, Version, newest_version
+from qa.answers import whole_answer
 from qa.claims import group_claims, quote_of, verdict_of
 from qa.examples import candidate_questions
-from qa.reader import Readable, Reader
+from qa.reader import Readable, Reader, Reading
 from qa.results import Answer, Citation, CitationCheck, CitationKey, CitationState, Passage, Verdict, quote_digest
 from qa.retrieval import Filters, RetrievalConfig, missing_words, prepare, retrieve_passages
 from qa.span_reader import SpanReader
@@ -142,7 +143,7 @@ class Corpus:
         query = prepare(question, snapshot, opened.encoder)
         passages = retrieve_passages(query, snapshot, k=reader.passages_read, filters=filters, config=self._config)
         readings = reader.read(query, [_readable(passage, snapshot) for passage in passages])
-        confident = [reading for reading in readings if reading.score >= reader.threshold]
+        confident = [_whole(reading, snapshot, query.text) for reading in readings if reading.score >= reader.threshold]
         claims = group_claims([quote_of(r, snapshot.document(r.readable.passage.doc_id)) for r in confident])
         return Answer(
             question=query.text,
@@ -261,6 +262,11 @@ def _sample_segments(snapshot: Snapshot) -> Iterator[str]:
 def _readable(passage: Passage, snapshot: Snapshot) -> Readable:
     inside = [segment for segment in snapshot.segments(passage.doc_id) if segment.overlaps(passage.span)]
     return Readable(passage, tuple(_clip(segment, passage.span) for segment in inside))
+
+
+def _whole(reading: Reading, snapshot: Snapshot, question: str) -> Reading:
+    text = snapshot.document(reading.readable.passage.doc_id).text
+    return replace(reading, answer=whole_answer(text, reading.answer, reading.readable.segments, question=question))
 
 
 def _clip(segment: Span, bounds: Span) -> Span:

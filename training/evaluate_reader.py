@@ -26,12 +26,13 @@ from index.embedding import load_encoder
 from index.lexical import LexicalIndex, Words
 from index.lexical import terms as index_terms
 from index.segmenting import segment
+from qa.answers import whole_answer
 from qa.fusion import convex_combination
 from qa.metrics import exact_match, token_f1
 from qa.reader import Query, Readable, Term
 from qa.results import Citation, Passage
 from qa.retrieval import RetrievalConfig, content_terms
-from qa.span_network import Network, load_weights
+from qa.span_network import Candidate, Network, load_weights
 from qa.span_reader import Calibration, Evidence, SpanReader, load_calibration, weigh
 from training.reader_data import Example, read_squad, split_articles, strip_text, stripped
 
@@ -150,12 +151,18 @@ def answer_all(network: Network, corpus: Paragraphs, asked: Sequence[Asked]) -> 
         weighed = weigh(candidates, readables, corpus.terms(one.question))
         found.append(
             [
-                Found(passage.text[c.start : c.end], corpus.number(passage), evidence)
-                for passage, cs, es in zip(one.passages, candidates, weighed, strict=True)
+                Found(_whole_text(one.question, readable, c), corpus.number(readable.passage), evidence)
+                for readable, cs, es in zip(readables, candidates, weighed, strict=True)
                 for c, evidence in zip(cs, es, strict=True)
             ]
         )
     return found
+
+
+def _whole_text(question: str, readable: Readable, candidate: Candidate) -> str:
+    """Return the answer as the product gives it; a paragraph's offsets are those of its document."""
+    text = readable.passage.text
+    return whole_answer(text, Span(candidate.start, candidate.end), readable.segments, question=question).of(text)
 
 
 def is_right(found: Found, asked: Asked) -> bool:

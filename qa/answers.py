@@ -1,0 +1,272 @@
+"""Marked words -> a whole thing: the full name, the number with its unit, no word left hanging. Pure.
+
+A reader marks words by score, and its marks begin or end a word early or late. Each rule here moves them inside the
+segments they touch, by short tables. How often each rule helped and harmed: docs/decisions/0011-claims.md.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from index.documents import Span
+from qa.span_network import whole_words
+
+NUMBER_WORDS = frozenset(
+    "one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen"
+    " eighteen nineteen twenty thirty forty fifty sixty seventy eighty ninety".split()
+)
+SCALES = frozenset("hundred hundreds thousand thousands million millions billion billions trillion trillions".split())
+# before a number: how exact it is
+QUALIFIERS = frozenset(
+    "about|almost|approximately|around|nearly|roughly|over|an estimated|up to|at least|at most|more than|less than"
+    "|fewer than|no more than|no fewer than|no less than|as many as|as much as|as few as|close to|just over|just under"
+    "|well over|in excess of".split("|")
+)
+UNITS = frozenset(
+    "percent years year months month weeks week days day hours hour minutes minute seconds second kilometres"
+    " kilometers km miles mile metres meters feet foot inches acres hectares tons tonnes kilograms kg pounds dollars"
+    " euros pence degrees kelvins horsepower watts megawatts bc bce ad ce am pm".split()
+)
+MONTHS = frozenset("january february march april may june july august september october november december".split())
+TITLES = frozenset(
+    "president premier chancellor minister prime secretary senator sen governor gov mayor ambassador judge justice"
+    " general gen colonel col major maj lieutenant lt captain capt commander cmdr sergeant sgt admiral adm brigadier"
+    " brig king queen prince princess emperor empress sultan sheikh ayatollah imam pope cardinal bishop archbishop rev"
+    " reverend saint st sir lord lady dame mr mrs ms dr doctor prof professor vice deputy".split()
+)
+# these bind the capitals around them to one name
+PARTICLES = frozenset("al el bin ibn de da del della di du la le van von der den ul ur".split())
+# a capital at the beginning of a sentence makes no name of these
+FUNCTION_WORDS = frozenset(
+    "a after all also although among an and any as at because before between both but by during each few for from he"
+    " her his how if in it its many most no not of on one or our she since so some such that the their then there these"
+    " they this those through to under until we what when where which while who why with you your".split()
+)
+# no answer begins, or ends, with these
+HANGING_FIRST = frozenset("and or but nor of s re ll ve which who whom whose that".split())
+HANGING_LAST = frozenset(
+    "a an the of in on at to by with for from as into than and or but nor that which who whose is are was were be been"
+    " has have had its their his her".split()
+)
+# a deed ends where one of these begins another part of the sentence
+PART_BEGINS = frozenset(
+    "but while although though because since after before when if unless until which who whose as so where whereas amid"
+    " despite".split()
+)
+ASKS_FOR_A_DEED = re.compile(
+    r"\bwhat (?:is|are|was|were|did|does|do|has|have|had|will|would|can|could|may|must|should)\b.*\bdo(?:ing)?\W*$",
+    re.IGNORECASE,
+)
+ASKS_ROUGHLY = re.compile(
+    r"\b(?:about|around|roughly|approximate(?:ly)?|estimated?|nearly|almost|over|up to)\b", re.IGNORECASE
+)
+SAME_UNIT = 4  # letters by which a unit is known again in the question: kilometres, kilometers
+
+_WORD = re.compile(r"[^\W_]+(?:[.,'’-][^\W_]+)*")
+_NUMERAL = re.compile(r"\d[\d.,]*(?:st|nd|rd|th|s)?|\d+[-–]\d+")
+_CURRENCY = re.compile(r"(?:\b(?:US|C|A|NZ))?[$€£¥₹]$")
+_SHARE = re.compile(r" ?[%‰]| ?°(?:[CF]\b)?")
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """The words of a stretch of text and their places."""
+
+    text: str
+    places: tuple[Span, ...]
+
+    @classmethod
+    def of(cls, text: str, within: Span) -> Words:
+        return cls(text, tuple(Span(*match.span()) for match in _WORD.finditer(text, within.start, within.end)))
+
+    def __getitem__(self, number: int) -> str:
+        """Return a word; "" before the first and after the last."""
+        return self.places[number].of(self.text) if 0 <= number < len(self.places) else ""
+
+    def low(self, number: int) -> str:
+        return self[number].casefold()
+
+    def touch(self, number: int) -> bool:
+        """Tell whether nothing but white space or a hyphen stands between a word and the next."""
+        if not 0 <= number < len(self.places) - 1:
+            return False
+        return self.text[self.places[number].end : self.places[number + 1].start].strip() in ("", "-")
+
+
+Rule = Callable[[Words, int, int, str], tuple[int, int]]
+"""Words, the numbers of the first and last marked one, the question -> the first and the last word of the whole."""
+
+
+def nothing_hanging(words: Words, first: int, last: int, question: str) -> tuple[int, int]:
+    """Drop joining words at the ends: and Vienna, the capital of."""
+    while first < last and words[last] in HANGING_LAST:
+        last -= 1
+    while first < last and words.low(first) in HANGING_FIRST:
+        first += 1
+    return first, last
+
+
+def whole_number(words: Words, first: int, last: int, question: str) -> tuple[int, int]:
+    """Take all digits and scales of a number: 700 000, three million."""
+    while _counts_on(words, last):
+        last += 1
+    while _counts_on(words, first - 1):
+        first -= 1
+    return first, last
+
+
+def _counts_on(words: Words, number: int) -> bool:
+    """Tell whether a number goes on in the next word."""
+    here, following = words[number], words[number + 1]
+    if not (words.touch(number) and is_numeral(here) and is_numeral(following)):
+        return False
+    if following[0].isdigit():
+        return following.isdigit() and len(following) == 3 and here.isdigit() and len(here) <= 3
+    return following.casefold() in SCALES or not here[0].isdigit()
+
+
+def is_numeral(word: str) -> bool:
+    """Tell whether a word is a number or part of one: 1,200, 3rd, forty-two, million."""
+    if _NUMERAL.fullmatch(word):
+        return True
+    parts = word.casefold().split("-")
+    return set(parts) <= NUMBER_WORDS | SCALES
+
+
+def with_unit(words: Words, first: int, last: int, question: str) -> tuple[int, int]:
+    """Take the unit after a number, unless the question names it: 5 percent."""
+    unit = words.low(last + 1)
+    if is_numeral(words[last]) and words.touch(last) and unit in UNITS and unit[:SAME_UNIT] not in question.casefold():
+        return first, last + 1
+    return first, last
+
+
+def with_qualifier(words: Words, first: int, last: int, question: str) -> tuple[int, int]:
+    """Take what says how exact a number is, unless the question does: nearly 370, up to three million."""
+    if is_numeral(words[first]) and not ASKS_ROUGHLY.search(question):
+        for length in (3, 2, 1):
+            before = range(first - length, first)
+            if all(words.touch(at) for at in before) and " ".join(words.low(at) for at in before) in QUALIFIERS:
+                return first - length, last
+    return first, last
+
+
+def whole_date(words: Words, first: int, last: int, question: str) -> tuple[int, int]:
+    """Take the month with its day: December 1."""
+    if words.low(last) in MONTHS and _is_day(words[last + 1]) and words.touch(last):
+        last += 1
+    if _is_day(words[first]) and words.low(first - 1) in MONTHS and words.touch(first - 1):
+        first -= 1
+    return first, last
+
+
+def _is_day(word: str) -> bool:
+    return len(word) <= 2 and word.isascii() and word.isdigit() and 1 <= int(word) <= 31
+
+
+def with_title(words: Words, first: int, last: int, question: str) -> tuple[int, int]:
+    """Take the titles before a name, and a first name between, unless the question names them: Col Myles Caggins."""
+    asked = _WORD.findall(question.casefold())
+    at = first
+    while at > first - 3 and is_name(words[at]) and words.touch(at - 1) and is_name(words[at - 1]):
+        at -= 1
+        if words.low(at) in TITLES and words.low(at) not in asked:
+            first = at
+    return first, last
+
+
+def whole_name(words: Words, first: int, last: int, question: str) -> tuple[int, int]:
+    """Take what a particle binds to a name: Hayat Tahrir al Sham."""
+    while is_name(words[last]) and _bound(words, last + 1):
+        last += 2
+    while is_name(words[first]) and _bound(words, first - 1):
+        first -= 2
+    return first, last
+
+
+def _bound(words: Words, number: int) -> bool:
+    """Tell whether a word is a particle between two capitals."""
+    between = words.low(number) in PARTICLES and words.touch(number - 1) and words.touch(number)
+    return between and is_name(words[number - 1]) and is_name(words[number + 1])
+
+
+def is_name(word: str) -> bool:
+    """Tell whether a word may be part of a name, by its first letter."""
+    if not word[:1].isupper() or word == "I":
+        return False
+    return not (word[1:] == word[1:].lower() and word.casefold() in FUNCTION_WORDS | MONTHS)
+
+
+def with_owner(words: Words, first: int, last: int, question: str) -> tuple[int, int]:
+    """Take the name that a person's name belongs to: Turkey s Erdogan."""
+    if not (question.casefold().startswith("who") and is_name(words[first]) and words.touch(first - 1)):
+        return first, last
+    if words[first - 1] == "s" and words.touch(first - 2) and is_name(words[first - 2]):
+        return first - 2, last
+    if words[first - 1].endswith(("'s", "’s")) and is_name(words[first - 1]):
+        return first - 1, last
+    return first, last
+
+
+def whole_deed(words: Words, first: int, last: int, question: str) -> tuple[int, int]:
+    """Take what a deed is done to, where the question asks what somebody does: liberate every inch of the country."""
+    if last - first < 2 and ASKS_FOR_A_DEED.search(question):
+        while words.touch(last) and words.low(last + 1) not in PART_BEGINS and not _begins_sentence(words[last + 1]):
+            last += 1
+    return first, last
+
+
+def _begins_sentence(word: str) -> bool:
+    return word[:1].isupper() and word.casefold() in FUNCTION_WORDS
+
+
+RULES: tuple[Rule, ...] = (
+    nothing_hanging,
+    whole_number,
+    with_unit,
+    with_qualifier,
+    whole_date,
+    with_title,
+    whole_name,
+    with_owner,
+    whole_deed,
+)
+
+
+def whole_answer(
+    text: str, answer: Span, segments: Sequence[Span], *, question: str, rules: Sequence[Rule] = RULES
+) -> Span:
+    """Return the place of the whole thing that marked words are part of, never empty where they are not.
+
+    Args:
+        text: the document's text.
+        answer: the marked words.
+        segments: of the document, in order; the whole reaches out of none of those that the marked words touch.
+        question: what it names itself is not taken in.
+    """
+    touched = [segment for segment in segments if segment.overlaps(answer)]
+    if not touched:
+        return answer
+    words = Words.of(text, Span(min(touched[0].start, answer.start), max(touched[-1].end, answer.end)))
+    marked = [number for number, place in enumerate(words.places) if place.overlaps(answer)]
+    if not marked:
+        return answer
+    first, last = marked[0], marked[-1]
+    for rule in rules:
+        first, last = rule(words, first, last, question)
+    start = answer.start if first == marked[0] else words.places[first].start
+    end = answer.end if last == marked[-1] else words.places[last].end
+    whole = _with_signs(text, Span(start, end))
+    return whole if whole == answer else Span(*whole_words(text, whole.start, whole.end)) or answer
+
+
+def _with_signs(text: str, answer: Span) -> Span:
+    """Take the currency sign before a number, and the per cent or degree sign after one."""
+    start, end = answer.start, answer.end
+    if text[start:end][:1].isdigit() and (sign := _CURRENCY.search(text, max(0, start - 5), start)):
+        start = sign.start()
+    if text[start:end][-1:].isdigit() and (sign := _SHARE.match(text, end)):
+        end = sign.end()
+    return Span(start, end)

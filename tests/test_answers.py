@@ -1,0 +1,113 @@
+"""Marked words become whole things, inside the segments they touch."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from index.documents import Span
+from index.segmenting import segment
+from qa.answers import whole_answer
+
+ANY_TEXT = st.lists(
+    st.one_of(
+        st.sampled_from(
+            "up to three million nearly 370 700 000 Col Myles s al Sham $ 5 % December 1 of and . (".split()
+        ),
+        st.text(max_size=6),
+    ),
+    max_size=25,
+).map(" ".join)
+
+
+def whole(text: str, marked: str, question: str = "", *, segments: tuple[Span, ...] | None = None) -> str:
+    at = text.index(marked)
+    spans = segments or (Span(0, len(text)),)
+    return whole_answer(text, Span(at, at + len(marked)), spans, question=question).of(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "marked", "expected"),
+    [
+        ("the province at up to three million", "three", "up to three million"),
+        ("at 700 000 since then", "700", "700 000"),
+        ("at 700 000 since then", "000", "700 000"),
+        ("say that nearly 370 civilians died", "370", "nearly 370"),
+        ("prices rose 5 percent in a year", "5", "5 percent"),
+        ("prices rose about 5% in a year", "5", "about 5%"),
+        ("it cost US$5 million then", "5", "US$5 million"),
+        ("it cost €1,200 then", "1,200", "€1,200"),
+        ("in 1755 300 men came", "1755", "1755"),
+        ("it began on December 1 there", "1", "December 1"),
+        ("it began in December 1944 there", "December", "December"),
+    ],
+)
+def test_a_number_comes_with_all_its_digits_its_unit_and_how_exact_it_is(text: str, marked: str, expected: str) -> None:
+    assert whole(text, marked) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "marked", "expected"),
+    [
+        ("US spokesman Col Myles Caggins called it", "Myles Caggins", "Col Myles Caggins"),
+        ("US spokesman Col Myles Caggins called it", "Caggins", "Col Myles Caggins"),
+        ("in Paris Louis XV ruled", "Louis XV", "Louis XV"),
+        ("the faction Hayat Tahrir al Sham has", "Hayat Tahrir", "Hayat Tahrir al Sham"),
+        ("then Guy de Lusignan came", "Lusignan", "Guy de Lusignan"),
+        ("Turkey s Erdogan is now asking", "Erdogan", "Turkey s Erdogan"),
+        ("Turkey's Erdogan is now asking", "Erdogan", "Turkey's Erdogan"),
+        ("asked by The President of it", "President", "President"),
+    ],
+)
+def test_a_name_comes_with_its_titles_and_all_its_parts(text: str, marked: str, expected: str) -> None:
+    assert whole(text, marked, "Who is it?") == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "marked", "expected"),
+    [
+        ("the capital of Poland", "capital of", "capital"),
+        ("Warsaw and Vienna", "and Vienna", "Vienna"),
+        ("what is held by the", "held by the", "held"),
+        ("of the", "of the", "of"),
+    ],
+)
+def test_no_joining_word_is_left_hanging(text: str, marked: str, expected: str) -> None:
+    assert whole(text, marked) == expected
+
+
+def test_a_deed_comes_with_what_it_is_done_to() -> None:
+    text = "as Assad has vowed to liberate every inch of the country while others fled"
+    assert whole(text, "liberate", "What has Assad vowed to do?") == "liberate every inch of the country"
+    assert whole(text, "liberate", "Which word is used?") == "liberate"
+    assert whole("they vote. At noon they leave", "vote", "What do they do?") == "vote"
+
+
+def test_what_the_question_names_is_not_taken_in() -> None:
+    assert whole("it is about 300 km away", "300", "How many kilometres is it away?") == "about 300 km"
+    assert whole("it is 300 kilometres away", "300", "How many kilometers is it away?") == "300"
+    assert whole("about 300 men came", "300", "About how many men came?") == "300"
+    assert whole("then President Eliot came", "Eliot", "Which president came?") == "Eliot"
+
+
+def test_the_whole_never_reaches_into_another_segment() -> None:
+    text = "the total is nearly 370 civilians"
+    assert whole(text, "370", segments=(Span(0, 19), Span(20, 33))) == "370"
+
+
+@given(text=ANY_TEXT, question=ANY_TEXT, data=st.data())
+def test_on_any_text_the_whole_stays_inside_what_the_marked_words_touch(
+    text: str, question: str, data: st.DataObject
+) -> None:
+    start = data.draw(st.integers(0, len(text)))
+    marked = Span(start, data.draw(st.integers(start, len(text))))
+    segments = segment(text)
+    found = whole_answer(text, marked, segments, question=question)
+    touched = [one for one in segments if one.overlaps(marked)]
+    low = min([marked.start, *(one.start for one in touched)])
+    high = max([marked.end, *(one.end for one in touched)])
+    assert low <= found.start <= found.end <= high
+    assert bool(found) == bool(marked)
+    if touched:
+        assert whole_answer(text, found, segments, question=question).overlaps(found) or not found
