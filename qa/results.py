@@ -204,10 +204,23 @@ class Speaker:
     Attributes:
         name: as the text writes it.
         span: where the name stands, in the quote's document.
+        via: who hands the words on, when the text names both: the WSJ, which cites opposition sources.
     """
 
     name: str
     span: Span
+    via: Speaker | None = None
+
+    def __str__(self) -> str:
+        return f"{self.name}, cited by {self.via}" if self.via else self.name
+
+
+def _speaker_dict(key: str, speaker: Speaker | None) -> dict[str, Any]:
+    return {
+        key: speaker.name if speaker else None,
+        f"{key}_start": speaker.span.start if speaker else None,
+        f"{key}_end": speaker.span.end if speaker else None,
+    }
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,9 +261,8 @@ class Quote:
             "answer_start": self.answer.start,
             "answer_end": self.answer.end,
             "score": self.score,
-            "speaker": self.speaker.name if self.speaker else None,
-            "speaker_start": self.speaker.span.start if self.speaker else None,
-            "speaker_end": self.speaker.span.end if self.speaker else None,
+            **_speaker_dict("speaker", self.speaker),
+            **_speaker_dict("speaker_via", self.speaker.via if self.speaker else None),
             "citation": self.citation.to_dict(),
         }
 

@@ -1,0 +1,136 @@
+"""Who does the text say is speaking the words of an answer?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from index.documents import Span
+from qa.attributions import QUOTE_MARKS, Attribution, Run, Sentence, attributions
+from qa.results import Speaker
+from qa.speech_words import DETERMINERS, PRONOUNS, SAYING, TITLES
+
+_UNFINISHED = frozenset(("that", "as", "the"))
+_JOINED = 2  # segments put back on either side where a sentence was cut
+_QUOTATION = 3_000  # characters looked back for the mark that opens a quotation
+
+
+def find_speaker(text: str, answer: Span, segments: Sequence[Span]) -> Speaker | None:
+    """Return who the text says speaks the answering words, or None when it names no one.
+
+    Args:
+        text: the document's canonical text.
+        answer: the answering words.
+        segments: sentence-like spans in order, in document offsets: those that hold the answer, and some before them.
+
+    Returns:
+        The innermost speaker whose words hold the answer; an answer that is a speaker's name has that speaker.
+    """
+    touching = [place for place, segment in enumerate(segments) if segment.overlaps(answer)]
+    if not touching:
+        return None
+    first, last = _whole_sentence(text, segments, touching[0], touching[-1])
+    sentence = Sentence(text, Span(segments[first].start, segments[last].end))
+    chosen = _innermost(sentence, attributions(sentence), sentence.run_of(answer))
+    if chosen is None:
+        return _quotation_speaker(text, answer, segments)
+    if _is_pronoun(sentence, chosen.speaker):
+        return _last_speaker(text, segments[first - 1]) if first else None
+    return _speaker(text, sentence, chosen)
+
+
+def _whole_sentence(text: str, segments: Sequence[Span], first: int, last: int) -> tuple[int, int]:
+    """Return the segments that make the sentence, where it was cut before a small letter or after a title."""
+    lowest, highest = max(0, first - _JOINED), min(len(segments) - 1, last + _JOINED)
+    while first > lowest and _runs_on(text, segments[first - 1], segments[first]):
+        first -= 1
+    while last < highest and _runs_on(text, segments[last], segments[last + 1]):
+        last += 1
+    return first, last
+
+
+def _runs_on(text: str, segment: Span, following: Span) -> bool:
+    """Whether the sentence goes on: after a colon, "said" or a title, before a small letter."""
+    end = segment.of(text).rstrip(f"{QUOTE_MARKS} ")
+    last_word = end.rsplit(maxsplit=1)[-1] if end else ""
+    first_letter = next((c for c in following.of(text) if c.isalnum()), "")
+    return (
+        first_letter.islower()
+        or end.endswith((":", ", al.", " al."))
+        or last_word in SAYING
+        or last_word in _UNFINISHED
+        or (last_word in TITLES and following.of(text).split(maxsplit=1)[0].lower() not in DETERMINERS)
+    )
+
+
+def _innermost(sentence: Sentence, found: list[Attribution], answer: Run) -> Attribution | None:
+    """Return the attribution that says most closely who speaks the answer."""
+    covering = [one for one in found if one.covers(answer)]
+    named = [one for one in covering if not _is_pronoun(sentence, one.speaker)]
+    naming = [one for one in found if _is_name_of(sentence, one.speaker, answer)]
+    containing = [one for one in found if answer.start <= one.speaker.start and one.speaker.end <= answer.end]
+    chosen = next((group[-1] for group in (naming, named, covering, containing) if group), None)
+    if chosen is None or chosen.via is not None:
+        return chosen
+    outer = [one for one in named if one is not chosen and _hands_on(sentence, one, chosen)]
+    return replace(chosen, via=outer[-1].speaker) if outer else chosen
+
+
+def _is_name_of(sentence: Sentence, speaker: Run, answer: Run) -> bool:
+    """Whether an answer is a speaker's name, or part of it; what the speaker belongs to is not the name."""
+    words = sentence.lower[speaker.start : speaker.end]
+    end = speaker.start + next((place for place, word in enumerate(words) if place and word in ("of", "for", "in")), len(words))
+    inside = speaker.start <= answer.start and answer.end <= speaker.end
+    return inside and answer.start < end and (answer.end >= end or sentence.is_name(answer.end - 1))
+
+
+def _hands_on(sentence: Sentence, outer: Attribution, inner: Attribution) -> bool:
+    """Whether one reports the other's speech: "X said Y said", "according to X, Y said"."""
+    start = inner.speaker.start - (sentence.at(inner.speaker.start - 1) in DETERMINERS)
+    return any(content.start == start for content in outer.contents)
+
+
+def _is_pronoun(sentence: Sentence, run: Run) -> bool:
+    return run.end - run.start == 1 and sentence.at(run.start) in PRONOUNS and not sentence.words[run.start].isupper()
+
+
+def _speaker(text: str, sentence: Sentence, one: Attribution) -> Speaker:
+    via = _named(text, sentence, one.via) if one.via else None
+    return replace(_named(text, sentence, one.speaker), via=via)
+
+
+def _named(text: str, sentence: Sentence, run: Run) -> Speaker:
+    span = Span(sentence.spans[run.start].start, sentence.spans[run.end - 1].end)
+    return Speaker(span.of(text), span)
+
+
+def _quotation_speaker(text: str, answer: Span, segments: Sequence[Span]) -> Speaker | None:
+    """Return who speaks a quotation that began in another sentence, or that the sentence before introduces."""
+    opened = _opening_mark(text, answer.start)
+    if opened is None:
+        return None
+    holding = [place for place, segment in enumerate(segments) if segment.start <= opened < segment.end]
+    place = holding[0] if holding else next((p for p, s in enumerate(segments) if s.start > opened), 0)
+    for at in (place, place - 1):
+        if at >= 0 and segments[at].start < answer.start:
+            found = _last_speaker(text, segments[at])
+            if found is not None and found.span.start < opened:
+                return found
+    return None
+
+
+def _opening_mark(text: str, place: int) -> int | None:
+    """Return where the quotation that holds a place begins, or None when it stands in none."""
+    start = max(text.rfind("\n", 0, place) + 1, place - _QUOTATION)
+    part = text[start:place]
+    curly = part.rfind("“")
+    if curly > part.rfind("”"):
+        return start + curly
+    return start + part.rfind('"') if part.count('"') % 2 else None
+
+
+def _last_speaker(text: str, segment: Span) -> Speaker | None:
+    """Return who speaks last in a sentence, if it is someone named."""
+    sentence = Sentence(text, segment)
+    found = attributions(sentence)
+    return _speaker(text, sentence, found[-1]) if found and not _is_pronoun(sentence, found[-1].speaker) else None
