@@ -108,10 +108,13 @@ def stripped(quote: Labelled) -> Labelled:
 
 
 def is_right(quote: Labelled, found: Speaker | None) -> bool:
-    """Whether what was found holds the speaker's name and nothing outside the phrase that names the speaker."""
+    """Whether what was found holds the speaker's name and nothing outside the phrase that names the speaker
+    but an article."""
     if quote.speaker is None or found is None:
         return quote.speaker is None and found is None
-    return quote.speaker.contains(found.span) and any(found.span.contains(name) for name in quote.names)
+    start = found.span.start + 4 * found.name.lower().startswith("the ")
+    inside = quote.speaker.start <= start and found.span.end <= quote.speaker.end
+    return inside and any(found.span.contains(name) for name in quote.names)
 
 
 def find(quote: Labelled) -> Speaker | None:
@@ -132,7 +135,9 @@ def _print_misses(quotes: Sequence[Labelled]) -> None:
     for quote in quotes:
         found = find(quote)
         if not is_right(quote, found):
-            marked = f"{quote.text[: quote.answer.start]}⟦{quote.answer.of(quote.text)}⟧{quote.text[quote.answer.end :]}"
+            marked = (
+                f"{quote.text[: quote.answer.start]}⟦{quote.answer.of(quote.text)}⟧{quote.text[quote.answer.end :]}"
+            )
             gold = quote.speaker.of(quote.text) if quote.speaker else None
             kind = "MISS" if found is None else "WRONG"
             print(f"{kind} {quote.id}\n  {marked}\n  labelled {gold!r}, found {str(found) if found else None!r}")

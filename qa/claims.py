@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from index.documents import Document, Span
 from qa.reader import Reading
 from qa.results import Citation, Claim, Quote, Verdict
+from qa.speakers import find_speaker
 
 MAX_CLAIMS = 3
 MAX_QUOTES = 4
@@ -16,12 +17,13 @@ _ARTICLES = frozenset(("a", "an", "the"))
 
 
 def quote_of(reading: Reading, document: Document) -> Quote:
-    """Return a reading as a quote: the segments that hold the answer, whole."""
+    """Return a reading as a quote: the segments that hold the answer, whole, and who speaks it."""
     touching = [segment for segment in reading.readable.segments if segment.overlaps(reading.answer)]
     start = min((segment.start for segment in touching), default=reading.answer.start)
     end = max((segment.end for segment in touching), default=reading.answer.end)
     shown = Span(min(start, reading.answer.start), max(end, reading.answer.end))
-    return Quote(Citation.from_document(document, shown), reading.answer, reading.score)
+    speaker = find_speaker(document.text, reading.answer, reading.readable.segments)
+    return Quote(Citation.from_document(document, shown), reading.answer, reading.score, speaker)
 
 
 def group_claims(quotes: Sequence[Quote]) -> tuple[Claim, ...]:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 
 from index.documents import Span
-from qa.attributions import QUOTE_MARKS, Attribution, Run, Sentence, attributions
+from qa.attributions import Attribution, attributions, opens_speech
 from qa.results import Speaker
+from qa.sentence_words import QUOTE_MARKS, Run, Sentence
 from qa.speech_words import DETERMINERS, PRONOUNS, SAYING, TITLES
 
 _UNFINISHED = frozenset(("that", "as", "the"))
+_AFTER_QUOTATION = re.compile(rf"[,{QUOTE_MARKS}] *\w+$")
+_CUT_NAME = 3  # words
 _JOINED = 2  # segments put back on either side where a sentence was cut
 _QUOTATION = 3_000  # characters looked back for the mark that opens a quotation
 
@@ -35,7 +39,7 @@ def find_speaker(text: str, answer: Span, segments: Sequence[Span]) -> Speaker |
     if chosen is None:
         return _quotation_speaker(text, answer, segments)
     if _is_pronoun(sentence, chosen.speaker):
-        return _last_speaker(text, segments[first - 1]) if first else None
+        return _last_speaker(text, segments, first - 1) if first else None
     return _speaker(text, sentence, chosen)
 
 
@@ -54,34 +58,54 @@ def _runs_on(text: str, segment: Span, following: Span) -> bool:
     end = segment.of(text).rstrip(f"{QUOTE_MARKS} ")
     last_word = end.rsplit(maxsplit=1)[-1] if end else ""
     first_letter = next((c for c in following.of(text) if c.isalnum()), "")
+    next_word = following.of(text).split(maxsplit=1)[0].lower()
     return (
         first_letter.islower()
         or end.endswith((":", ", al.", " al."))
-        or last_word in SAYING
+        or (last_word in SAYING and _AFTER_QUOTATION.search(end) is not None)
         or last_word in _UNFINISHED
-        or (last_word in TITLES and following.of(text).split(maxsplit=1)[0].lower() not in DETERMINERS)
+        or opens_speech(Sentence(text, segment))
+        or ((last_word in TITLES or _is_cut_name(end)) and next_word not in DETERMINERS)
     )
+
+
+def _is_cut_name(end: str) -> bool:
+    """Whether a segment is the start of a name and no more: "Human Rights | Watch said"."""
+    words = end.split()
+    return len(words) <= _CUT_NAME and end[-1:].isalnum() and all(word[0].isupper() for word in words)
 
 
 def _innermost(sentence: Sentence, found: list[Attribution], answer: Run) -> Attribution | None:
     """Return the attribution that says most closely who speaks the answer."""
     covering = [one for one in found if one.covers(answer)]
-    named = [one for one in covering if not _is_pronoun(sentence, one.speaker)]
-    naming = [one for one in found if _is_name_of(sentence, one.speaker, answer)]
     containing = [one for one in found if answer.start <= one.speaker.start and one.speaker.end <= answer.end]
-    chosen = next((group[-1] for group in (naming, named, covering, containing) if group), None)
+    naming = [one for one in found if _is_name_of(sentence, one.speaker, answer)]
+    named = [one for one in covering if not _is_pronoun(sentence, one.speaker) and one not in containing]
+    nearest = next((group for group in (naming, named, containing, covering) if group), [])
+    chosen = min(reversed(nearest), key=lambda one: _distance(one.speaker, answer), default=None)
     if chosen is None or chosen.via is not None:
         return chosen
     outer = [one for one in named if one is not chosen and _hands_on(sentence, one, chosen)]
     return replace(chosen, via=outer[-1].speaker) if outer else chosen
 
 
+def _distance(speaker: Run, answer: Run) -> int:
+    """Return how many words stand between a speaker and an answer."""
+    return max(speaker.start - answer.end, answer.start - speaker.end, 0)
+
+
 def _is_name_of(sentence: Sentence, speaker: Run, answer: Run) -> bool:
     """Whether an answer is a speaker's name, or part of it; what the speaker belongs to is not the name."""
     words = sentence.lower[speaker.start : speaker.end]
-    end = speaker.start + next((place for place, word in enumerate(words) if place and word in ("of", "for", "in")), len(words))
+    titles = [place for place, word in enumerate(words[:-1]) if word in TITLES]
+    start = speaker.start + (titles[-1] + 1 if titles else 0)
+    end = speaker.start + next(
+        (place for place, word in enumerate(words) if place and word in ("of", "for", "in")), len(words)
+    )
     inside = speaker.start <= answer.start and answer.end <= speaker.end
-    return inside and answer.start < end and (answer.end >= end or sentence.is_name(answer.end - 1))
+    return (
+        inside and answer.start < end and answer.end > start and (answer.end >= end or sentence.is_name(answer.end - 1))
+    )
 
 
 def _hands_on(sentence: Sentence, outer: Attribution, inner: Attribution) -> bool:
@@ -113,7 +137,7 @@ def _quotation_speaker(text: str, answer: Span, segments: Sequence[Span]) -> Spe
     place = holding[0] if holding else next((p for p, s in enumerate(segments) if s.start > opened), 0)
     for at in (place, place - 1):
         if at >= 0 and segments[at].start < answer.start:
-            found = _last_speaker(text, segments[at])
+            found = _last_speaker(text, segments, at)
             if found is not None and found.span.start < opened:
                 return found
     return None
@@ -126,11 +150,14 @@ def _opening_mark(text: str, place: int) -> int | None:
     curly = part.rfind("“")
     if curly > part.rfind("”"):
         return start + curly
-    return start + part.rfind('"') if part.count('"') % 2 else None
+    straight = part.rfind('"')
+    closes = straight > 0 and not part[straight - 1].isspace() and part[straight + 1 : straight + 2].isspace()
+    return start + straight if part.count('"') % 2 and not closes else None
 
 
-def _last_speaker(text: str, segment: Span) -> Speaker | None:
-    """Return who speaks last in a sentence, if it is someone named."""
-    sentence = Sentence(text, segment)
+def _last_speaker(text: str, segments: Sequence[Span], place: int) -> Speaker | None:
+    """Return who speaks last in the sentence of a segment, if it is someone named."""
+    first, last = _whole_sentence(text, segments, place, place)
+    sentence = Sentence(text, Span(segments[first].start, segments[last].end))
     found = attributions(sentence)
     return _speaker(text, sentence, found[-1]) if found and not _is_pronoun(sentence, found[-1].speaker) else None

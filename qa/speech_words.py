@@ -124,11 +124,20 @@ PUTTING = _forms("put puts putting\nplace")
 
 CUES = {**PUTTING, **CALLING, **REPORTING, **SAYING}
 
-# Only what the words after them say is said: "claimed to have", "vowed to"; "was told to" and "believed to be" are not speech.
+# "claimed to have" and "vowed to" are speech; "was told to" and "believed to be" are not.
 WITH_TO = frozenset("claim vow pledge promise threaten".split())
 # Speech only beside a quotation or "that": "she added" and "it responded to".
 WITH_QUOTATION = frozenset(
     "respond reply comment remark joke quip muse exclaim chant shout boast complain add mention lament".split()
+)
+# Speech with "that" or a quotation, otherwise mostly something else: "maintained its hold", "conceded a goal".
+WITH_THAT = frozenset(
+    "maintain observe determine assert contend declare admit acknowledge concede recall threaten promise pledge vow "
+    "fear think expect write find show demonstrate indicate conclude".split()
+)
+# What such a verb may stand before as well.
+LIKE_THAT = frozenset(
+    "that how why what whether to of there it he she they his her their no in on at having being any nothing".split()
 )
 # Nouns as well: "a state", "the claim that". As they stand they are verbs before "that" alone.
 ALSO_NOUNS = frozenset(
@@ -138,13 +147,13 @@ ALSO_NOUNS = frozenset(
 # After participles: "the mechanisms stated here".
 AFTER_PARTICIPLE = frozenset("here above below by elsewhere earlier previously".split())
 # "call for", "call on" are speech; "call off", "call to" are not.
-NOT_AFTER_CALL = frozenset("off to by after into up out upon over in at it".split())
+AFTER_CALL = frozenset("for on him her them it this that these those us me".split())
 
 BE = frozenset("is are was were be been being am s re".split())
 AUXILIARIES = BE | frozenset("has have had will would can could may might must should do does did ve".split())
 ADVERBS = frozenset(
     "also now then later earlier recently today yesterday previously repeatedly again further often just once "
-    "still even already always ever first since only both all went go on to".split()
+    "still even already always ever first since only both all".split()
 )
 NEGATIONS = frozenset(
     "not never t fails failed fail refused refuses refuse declined declines decline hardly without didn doesn don "
@@ -180,9 +189,10 @@ PARTICLES = frozenset("de da di del der den van von bin ibn al el la le du dos d
 STARTERS = frozenset(
     "according taken given including following regarding despite therefore moreover furthermore additionally similarly "
     "finally indeed instead together altogether perhaps maybe please yes thanks welcome well here such more much "
-    "nearly almost about around using based because due text abstract background methods results conclusion conclusions "
-    "introduction objective objectives note notes update question answer summary discussion purpose aim aims keywords "
-    "warning step table figure chapter section breaking correction editor analysis opinion video photo watch read".split()
+    "nearly almost about around using based because due text abstract background methods results conclusion "
+    "conclusions whenever wherever rather like unlike besides once even introduction objective objectives note "
+    "notes update question answer summary discussion purpose aim "
+    "aims keywords warning step table figure chapter section breaking correction analysis opinion video photo".split()
 )
 FIRST_PERSON = frozenset("i we my our me us you your".split())
 
@@ -203,8 +213,8 @@ _DOCUMENTS = (
     "bulletin communique dossier indictment filing"
 )
 _ORGANISATIONS = (
-    "ministry department government police army military company agency council committee commission court group groups "
-    "organisation organization organisations organizations association union party office team newspaper media "
+    "ministry department government police army military company agency council committee commission court group "
+    "groups organisation organization organisations organizations association union party office team newspaper media "
     "magazine channel broadcaster network hospital university institute bank federation foundation charity authority "
     "authorities administration parliament embassy congress senate panel board outlet outlets station website press "
     "opposition command bureau service watchdog firm campaign"
@@ -240,8 +250,9 @@ MODIFIERS = SPEAKERS | frozenset(
 )
 # Subjects of "says" that no one speaks by.
 SPEECHLESS = frozenset(
-    "law rule rules rumour rumours rumor rumors sign label legend tradition logic plan estimates evidence results data "
-    "findings analysis test tests figure figures fig table".split()
+    "theorem theory thesis hypothesis lemma model equation article clause law rule rules rumour rumours rumor rumors "
+    "sign label legend tradition logic plan estimates evidence results data findings analysis test tests figure "
+    "figures fig table".split()
 )
 
 # "according to plan": what follows the words without being a speaker.
@@ -249,8 +260,9 @@ NOT_ACCORDING = frozenset(
     "plan plans schedule instructions instruction manufacturer manufacturers manufacturer's manufactures protocol "
     "protocols procedure procedures guideline guidelines recommendation recommendations method methods definition "
     "definitions criteria standard standards rule rules law laws tradition custom customs size age type types need "
-    "needs fig figure table model whether how what their his its season helical symmetry previously following "
-    "sequence reference principle principles manual findings test level levels number value values".split()
+    "needs line lines fig figure table model whether how what their his its season helical symmetry "
+    "previously following sequence reference principle principles manual findings test level "
+    "levels number value values".split()
 )
 
 # Said of someone else's words: "X cited Y as saying", "quoted by the BBC".

@@ -95,6 +95,9 @@ def test_the_json_of_an_answer_is_the_documented_one() -> None:
                         "speaker": "WSJ",
                         "speaker_start": 4,
                         "speaker_end": 7,
+                        "speaker_via": None,
+                        "speaker_via_start": None,
+                        "speaker_via_end": None,
                         "citation": {"id": citation.id, **place},
                     }
                 ],

@@ -134,7 +134,7 @@ def _is_whole_quote(quote: Quote) -> bool:
 
 
 def _quote(quote: Quote, number: int) -> str:
-    byline = _byline(quote.citation, number, quote.speaker.name if quote.speaker else None)
+    byline = _byline(quote.citation, number, str(quote.speaker) if quote.speaker else None)
     return f'<div class="quote"><blockquote dir="auto">{_words(quote)}</blockquote>{byline}</div>'
 
 
