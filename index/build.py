@@ -12,29 +12,32 @@ import hashlib
 import json
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, astuple, dataclass, field
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import filelock
-import numpy as np
 
-from index.chunking import ChunkingConfig, chunk_spans
-from index.documents import Document, Source, Span, with_heading
+from index.changes import Comparison, compare
+from index.chunking import CHUNKING_VERSION, ChunkingConfig
+from index.documents import Document
 from index.embedding import Encoder
 from index.errors import CorpusError, IndexBusy, IndexMismatch
-from index.loading import Unreadable, load, read_bytes, readable_names, readable_suffixes
-from index.scanning import FileEntry, FileNote, Scan, label_roots, scan_folders
-from index.search_folder import Difference, remove_search_folders, write_search_folder
-from index.segmenting import SEGMENTER_VERSION, segment
-from index.store import FILE_NAME, FileRecord, Place, PlannedChunk, PlannedDocument, Store
+from index.loading import MAX_FILE_MB, readable_names, readable_suffixes
+from index.planning import Planner, ToCut
+from index.reading import LAST_GOOD_STAYS, ReadFile, read_ahead
+from index.scanning import MAX_FILES, FileNote, Scan, label_roots, printable, scan_folders
+from index.segmenting import SEGMENTER_VERSION
+from index.store import FILE_NAME, FileRecord, Place, PlannedDocument, Store
 
 LOCK_NAME = "build.lock"
-SPECIAL_TOKENS = 2
-HEADING_TOKENS = 24
-_EMBEDDED_AT_A_TIME = 256
-_RACY_NS = 2_000_000_000
+FIRST_PART_CHARACTERS = 25_000  # about 32 chunks, a second of embedding on 2 cores
+PART_CHARACTERS = 400_000
+LONGEST_PAUSE_S = 60.0
+UNFINISHED = "unfinished"
+_RECUT_AT_A_TIME = 256
 
 Progress = Callable[[str, int, int], None]
 """Called with what is being done, how much of it is done, and how much there is."""
@@ -48,12 +51,21 @@ class BuildConfig:
         chunking: how documents are cut.
         allow_shrink: go on when more than half of the files are gone.
         rebuild: read and cut every file again, also with another model. Vectors that the same model made of the same
-            words are used again.
+            words are used again. Everything is committed at once.
+        commit_after_s: a long build makes what it has searchable after so many seconds, then after pauses that double
+            up to a minute; docs/decisions/0007-update.md.
+        settle_s: files changed in the last so many seconds are left for the next build.
+        max_file_mb: larger files are skipped.
+        max_files: more files below the folders are refused.
     """
 
     chunking: ChunkingConfig = field(default_factory=ChunkingConfig)
     allow_shrink: bool = False
     rebuild: bool = False
+    commit_after_s: float = 2.0
+    settle_s: float = 0.0
+    max_file_mb: int = MAX_FILE_MB
+    max_files: int = MAX_FILES
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,38 +130,6 @@ def build_index(
             store.close()
 
 
-@dataclass(frozen=True, slots=True)
-class PendingChanges:
-    """Files that differ from what the index holds, by name."""
-
-    new: tuple[str, ...]
-    changed: tuple[str, ...]
-    removed: tuple[str, ...]
-
-    def __bool__(self) -> bool:
-        return bool(self.new or self.changed or self.removed)
-
-    def to_dict(self) -> dict[str, list[str]]:
-        return {"new": list(self.new), "changed": list(self.changed), "removed": list(self.removed)}
-
-
-def pending_changes(index_dir: Path) -> PendingChanges:
-    """Return what an update would find. Only files whose size or time stamp leaves a doubt are read."""
-    store = Store.open_for_reading(index_dir / FILE_NAME)
-    try:
-        known = store.files()
-        skipped = {name for name, _, skip in store.notes() if skip}
-        roots = {Path(path): label for path, label in (store.meta("roots") or {}).items()}
-    finally:
-        store.close()
-    found = {entry.name: entry for entry in _scan(roots, index_dir).entries}
-    return PendingChanges(
-        new=tuple(sorted(found.keys() - known.keys() - skipped)),
-        changed=tuple(name for name in sorted(found.keys() & known.keys()) if _differs(found[name], known[name])),
-        removed=tuple(sorted(known.keys() - found.keys())),
-    )
-
-
 @contextlib.contextmanager
 def _lock(index_dir: Path) -> Iterator[None]:
     # a lock of the operating system: it goes with the process that held it, however that ends
@@ -160,44 +140,66 @@ def _lock(index_dir: Path) -> Iterator[None]:
         raise IndexBusy(f"Another process is updating {index_dir}. Try again when it has finished.") from None
 
 
-def _scan(roots: Mapping[Path, str], index_dir: Path) -> Scan:
-    present = {root: label for root, label in roots.items() if root.is_dir()}
-    return scan_folders(present, exclude=index_dir, readable_suffixes=readable_suffixes())
+@dataclass(slots=True)
+class _Part:
+    """What is cut and embedded together.
+
+    Attributes:
+        placed: documents and where they stand.
+        finished: files whose last document is in this part or was in one before it.
+        begun: the file whose next documents come in the next part.
+        size: bytes of files it stands for.
+    """
+
+    placed: list[tuple[Document, Place]] = field(default_factory=list)
+    finished: list[ReadFile] = field(default_factory=list)
+    begun: ReadFile | None = None
+    size: float = 0
 
 
-def _same_stamp(entry: FileEntry, record: FileRecord) -> bool:
-    settled = entry.mtime_ns < record.seen_ns - _RACY_NS
-    return settled and (entry.size, entry.mtime_ns) == (record.size, record.mtime_ns)
-
-
-def _differs(entry: FileEntry, record: FileRecord) -> bool:
-    if _same_stamp(entry, record):
-        return False
-    try:
-        return hashlib.sha256(read_bytes(entry)).hexdigest() != record.sha256
-    except Unreadable:
-        return True
+def _parts(files: Iterable[ReadFile]) -> Iterator[_Part]:
+    """Yield the documents of files in parts of like size, the first ones small so that something is ready early."""
+    part, limit, held = _Part(), FIRST_PART_CHARACTERS, 0
+    for file in files:
+        bytes_per_character = file.entry.size / max(1, sum(len(document.text) for document in file.documents or ()))
+        for number, (document, place) in enumerate(zip(file.documents or (), file.places(), strict=True)):
+            if held >= limit:
+                part.begun = file if number else None
+                yield part
+                part, limit, held = _Part(), min(2 * limit, PART_CHARACTERS), 0
+            part.placed.append((document, place))
+            part.size += len(document.text) * bytes_per_character
+            held += len(document.text)
+        part.finished.append(file)
+        part.size += 0 if file.documents else file.entry.size
+    if part.placed or part.finished:
+        yield part
 
 
 @dataclass(slots=True)
-class _Reading:
-    """What reading the changed files gave."""
+class _Changes:
+    """What the next commit will write.
 
-    documents: dict[str, Document] = field(default_factory=dict)  # by id, one source each
-    places: list[Place] = field(default_factory=list)
+    Attributes:
+        places: by path, what will stand there.
+        paths: by document id, where it will stand anew.
+        stale: paths at which nothing will stand.
+        plans: by id, documents that are new or get new chunks.
+        records, removed_files: of files.
+        notes: on files that were read, which have none but these.
+    """
+
+    places: dict[str, Place] = field(default_factory=dict)
+    paths: dict[str, set[str]] = field(default_factory=dict)
+    stale: set[str] = field(default_factory=set)
+    plans: dict[str, PlannedDocument] = field(default_factory=dict)
     records: list[FileRecord] = field(default_factory=list)
-    reread: set[str] = field(default_factory=set)  # files whose sources are replaced
-    notes: list[FileNote] = field(default_factory=list)
+    removed_files: tuple[str, ...] = ()
+    notes: dict[str, list[FileNote]] = field(default_factory=dict)
 
-
-@dataclass(frozen=True, slots=True)
-class _Cut:
-    """A document cut into segments and chunks, before its chunks have vectors."""
-
-    document: Document
-    heading: str | None
-    segments: tuple[Span, ...]
-    chunks: tuple[Span, ...]
+    def place(self, place: Place) -> None:
+        self.places[place.source.path] = place
+        self.paths.setdefault(place.doc_id, set()).add(place.source.path)
 
 
 class _Build:
@@ -217,30 +219,42 @@ class _Build:
         self.named = [Path(os.path.abspath(root)) for root in roots]
         if config.allow_shrink:
             self.roots = {root: label for root, label in self.roots.items() if root.is_dir()}
-        self.embedded = 0
+        self.known = store.files()
+        self.filled: set[str] = set()  # labels of folders that gave documents
+        self.planner = Planner(store, encoder, config.chunking)
+        self.resuming = bool(store.meta("unfinished"))
+        self.changes = _Changes()
+        self.released: list[bytes] = []
+        self.added = self.removed = 0
+        self.last_commit, self.commit_after_s = self.started, config.commit_after_s
 
     def run(self) -> BuildReport:
         self._refuse_other_settings()
         self.progress("scanning", 0, 0)
-        scan = _scan(self.roots, self.index_dir)
-        known = self.store.files()
-        gone = known.keys() - {entry.name for entry in scan.entries}
-        self._refuse_shrinking(len(known), len(gone), scan)
-        to_read, unchanged = self._changed(scan, known)
-        reading = self._read(to_read, known)
-        reading.notes += scan.notes
-        untouched = {entry.name for entry in unchanged}
-        reading.notes += [FileNote(*note) for note in self.store.notes() if note[0] in untouched]
-        places = self._places_after(gone, reading)
-        self._refuse_folders_without_documents(places, scan, reading.notes)
-        return self._commit(places, gone, reading, len(unchanged))
+        scan = scan_folders(
+            self.roots,
+            exclude=self.index_dir,
+            readable_suffixes=readable_suffixes(),
+            max_files=self.config.max_files,
+        )
+        found = compare(scan, self.known, read_all=self.config.rebuild, settle_s=self.config.settle_s)
+        self._refuse_shrinking(scan, found)
+        self.filled |= {label_of(n) for n in self.known.keys() - set(found.gone) if self.known[n].sha256}
+        self._refuse_empty_folders(scan)
+        self._take_in(found)
+        self._drop(found.gone)
+        notes = self._all_notes(scan, found)
+        self._refuse_folders_without_documents(scan, notes)
+        self._recut_the_rest()
+        self._commit(self.roots, notes)
+        return self._report(len(found.unchanged), notes)
 
     # refusals
 
     def _settings(self) -> dict[str, Any]:
         return {
             "encoder": self.encoder.fingerprint.to_dict(),
-            "chunking": asdict(self.config.chunking),
+            "chunking": {**asdict(self.config.chunking), "version": CHUNKING_VERSION},
             "segmenter": SEGMENTER_VERSION,
         }
 
@@ -250,194 +264,249 @@ class _Build:
         for name, wanted in self._settings().items():
             refuse_mismatch(name, self.store.meta(name), wanted)
 
-    def _refuse_shrinking(self, known: int, gone: int, scan: Scan) -> None:
-        if not known or self.config.allow_shrink:
+    def _refuse_shrinking(self, scan: Scan, found: Comparison) -> None:
+        good = [name for name, record in self.known.items() if record.sha256]
+        gone = sum(bool(self.known[name].sha256) for name in found.gone)
+        if not good or self.config.allow_shrink:
             return
-        if gone == known and not scan.entries:
+        if not scan.entries and gone + len(found.kept) >= len(good):
             raise CorpusError(
-                f"All {known} files of the index are missing; is a disk not mounted? The index is kept as it is. "
+                f"All {len(good)} files of the index are missing; is a disk not mounted? The index is kept as it is. "
                 "Use --allow-shrink if they are gone for good."
             )
-        if gone * 2 > known:
+        if gone * 2 > len(good):
             raise CorpusError(
-                f"{gone} of {known} files are missing; the index is kept as it is. "
+                f"{gone} of {len(good)} files are missing; the index is kept as it is. "
                 "Use --allow-shrink if they are gone for good."
             )
 
-    def _refuse_folders_without_documents(
-        self, places: Mapping[str, Place], scan: Scan, notes: Sequence[FileNote]
-    ) -> None:
-        labels_with_documents = {place.file.partition("/")[0] for place in places.values()}
-        for root in self.named or ([] if places else self.roots):
+    def _refuse_empty_folders(self, scan: Scan) -> None:
+        """Refuse a named folder without a file that might be read, before anything is read."""
+        promising = {label_of(entry.name) for entry in scan.entries} | self.filled
+        self._refuse_unless_in(promising, scan, scan.notes)
+
+    def _refuse_folders_without_documents(self, scan: Scan, notes: Sequence[FileNote]) -> None:
+        self._refuse_unless_in(self.filled, scan, notes)
+
+    def _refuse_unless_in(self, labels: Container[str], scan: Scan, notes: Sequence[FileNote]) -> None:
+        for root in self.named or ([] if labels else self.roots):
             label = self.roots[root]
-            if label in labels_with_documents:
+            if label in labels:
                 continue
             names = [entry.name for entry in scan.entries] + [note.name for note in scan.notes]
-            looked_at = sum(name.startswith(f"{label}/") for name in names)
-            reasons = "".join(f" {note.name}: {note.reason}." for note in notes if note.name.startswith(f"{label}/"))
+            looked_at = sum(label_of(name) == label for name in names)
+            reasons = "".join(f" {note.name}: {note.reason}." for note in notes if label_of(note.name) == label)
             raise CorpusError(
-                f"No readable documents in {root}. Looked at {looked_at} file{'s' * (looked_at != 1)}.{reasons[:300]} "
-                f"Formats read: {readable_names()}."
+                f"No readable documents in {printable(root)}. Looked at {looked_at} file{'s' * (looked_at != 1)}."
+                f"{reasons[:300]} Formats read: {readable_names()}."
             )
 
-    # files -> documents
+    # files -> documents with vectors
 
-    def _changed(self, scan: Scan, known: Mapping[str, FileRecord]) -> tuple[list[FileEntry], list[FileEntry]]:
-        changed: list[FileEntry] = []
-        unchanged: list[FileEntry] = []
-        for entry in scan.entries:
-            record = known.get(entry.name)
-            same = record is not None and not self.config.rebuild and _same_stamp(entry, record)
-            (unchanged if same else changed).append(entry)
-        return changed, unchanged
+    def _take_in(self, found: Comparison) -> None:
+        """Read, cut and embed what is new, and commit as it goes."""
+        files = read_ahead(found.to_read, self.known, max_file_mb=self.config.max_file_mb, load_all=self.config.rebuild)
+        total, done = sum(entry.size for entry in found.to_read), 0.0
+        for part in _parts(files):
+            self._commit_if_due()
+            here = partial(self._show, done, part.size, total)
+            here(0)
+            self._place(part)
+            self._cut(dict.fromkeys(place.doc_id for _, place in part.placed), _texts(part), on_progress=here)
+            done += part.size
+            here(1)
 
-    def _read(self, entries: Sequence[FileEntry], known: Mapping[str, FileRecord]) -> _Reading:
-        reading = _Reading()
-        for done, entry in enumerate(entries):
-            self.progress("reading", done, len(entries))
-            try:
-                self._read_file(entry, known.get(entry.name), reading)
-            except Unreadable as reason:
-                kept = "; its last good version stays" if entry.name in known else ""
-                reading.notes.append(FileNote(entry.name, f"{reason}{kept}"))
-        self.progress("reading", len(entries), len(entries))
-        return reading
+    def _show(self, done: float, size: float, total: int, fraction: float) -> None:
+        self.progress("indexing, kB", int((done + size * fraction) / 1000), total // 1000)
 
-    def _read_file(self, entry: FileEntry, record: FileRecord | None, reading: _Reading) -> None:
-        seen_ns = time.time_ns()
-        data = read_bytes(entry)
-        digest = hashlib.sha256(data).hexdigest()
-        if record is None or record.sha256 != digest or self.config.rebuild:
-            loaded = load(data, name=entry.name)
-            reading.reread.add(entry.name)
-            for document in loaded.documents:
-                reading.documents[document.doc_id] = document
-                reading.places.append(Place(document.doc_id, entry.name, document.sources[0]))
-            reading.notes += [FileNote(entry.name, note, skipped=False) for note in loaded.notes]
-        reading.records.append(FileRecord(entry.name, entry.size, entry.mtime_ns, seen_ns, digest))
+    def _place(self, part: _Part) -> None:
+        for _, place in part.placed:
+            self.filled.add(label_of(place.file))
+            if self.config.rebuild or self.store.place_at(place.source.path) != place:
+                self.changes.place(place)
+        for file in part.finished:
+            if file.documents is not None:
+                paths = {document.path for document in file.documents}
+                self.changes.stale |= {p.source.path for p in self.store.places_in(file.entry.name)} - paths
+            if file.record is not None:
+                self.changes.records.append(file.record)
+            if not file.is_as_before:
+                self.changes.notes.setdefault(file.entry.name, []).extend(file.notes)
+        if part.begun:  # as long as it is not finished it counts as another file than the one on disk
+            self.changes.records.append(FileRecord(part.begun.entry.name, -1, 0, 0, UNFINISHED))
 
-    def _places_after(self, gone: Iterable[str], reading: _Reading) -> dict[str, Place]:
-        """Return, by path, every place the index will have: those of untouched files, and those just read."""
-        dropped = set(gone) | reading.reread
-        after = {path: place for path, place in self.store.places().items() if place.file not in dropped}
-        for place in reading.places:
-            path = place.source.path
-            if path in after:
-                reading.notes.append(FileNote(place.file, f"{path} stands twice; the last one counts", skipped=False))
-            after[path] = place
-        return after
+    def _cut(
+        self,
+        doc_ids: Iterable[str],
+        texts: Mapping[str, str],
+        on_progress: Callable[[float], None] = lambda fraction: None,
+    ) -> None:
+        """Plan those of the documents that are new, or are called otherwise than before."""
+        wanted = [document for doc_id in doc_ids if (document := self._to_cut(doc_id, texts))]
+        if wanted and not self.store.meta("unfinished"):
+            with self.store.transaction():
+                self.store.set_meta(unfinished=True)
+        planned = self.planner.plan(wanted, on_progress=on_progress)
+        self.changes.plans |= {plan.doc_id: plan for plan in planned.documents}
+        for doc_id, count in planned.left_out.items():
+            file = self._places_after(doc_id)[0].file
+            reason = f"{count} passages left out: the model gave no finite vector"
+            self.changes.notes.setdefault(file, []).append(FileNote(file, reason, skipped=False))
 
-    # documents -> rows
+    def _recut_the_rest(self) -> None:
+        """In a rebuild, plan also the documents of files that could not be read now."""
+        held = self.store.document_ids() if self.config.rebuild else []
+        for start in range(0, len(held), _RECUT_AT_A_TIME):
+            self._cut(held[start : start + _RECUT_AT_A_TIME], {})
 
-    def _commit(self, after: dict[str, Place], gone: Iterable[str], reading: _Reading, unchanged: int) -> BuildReport:
-        before = self.store.places()
-        first_source: dict[str, Source] = {}
-        for path in sorted(after):
-            first_source.setdefault(after[path].doc_id, after[path].source)
-        headings = {doc_id: source.title for doc_id, source in first_source.items()}
-        held = self.store.headings()
-        keep = {i for i, heading in headings.items() if i in held and held[i] == heading and not self.config.rebuild}
-        added, removed = sorted(headings.keys() - keep), sorted(held.keys() - keep)
-        plans = self._embed([self._cut(self._text_of(i, reading), headings[i]) for i in added], reading)
-        notes = tuple(sorted(reading.notes, key=lambda note: note.name))
+    def _to_cut(self, doc_id: str, texts: Mapping[str, str]) -> ToCut | None:
+        places = self._places_after(doc_id)
+        if not places:
+            return None
+        heading = places[0].source.title
+        plan, is_held = self.changes.plans.get(doc_id), self.store.holds_document(doc_id)
+        if plan is not None and plan.heading == heading:
+            return None
+        if plan is None and is_held and not self.config.rebuild and self.store.heading(doc_id) == heading:
+            return None
+        text = texts.get(doc_id) or (plan and plan.text) or self.store.document(doc_id).text
+        return ToCut(doc_id, text, heading, is_held)
+
+    def _places_after(self, doc_id: str) -> list[Place]:
+        """Return where a document will stand after the next commit, by path."""
+        changes = self.changes
+        staying = {place.source.path: place for place in self.store.places_of(doc_id)}
+        staying = {path: p for path, p in staying.items() if path not in changes.stale and path not in changes.places}
+        coming = {path: changes.places[path] for path in changes.paths.get(doc_id, ())}
+        return [place for _, place in sorted({**staying, **coming}.items()) if place.doc_id == doc_id]
+
+    def _drop(self, gone: Sequence[str]) -> None:
+        self.changes.removed_files = tuple(gone)
+        for name in gone:
+            self.changes.stale |= {place.source.path for place in self.store.places_in(name)}
+        self.changes.stale -= self.changes.places.keys()
+
+    def _all_notes(self, scan: Scan, found: Comparison) -> tuple[FileNote, ...]:
+        """Return the notes on everything that is there now, read in this run or not, by name."""
+        stays = {name for name in found.kept if self.known[name].sha256}
+        notes = [
+            FileNote(note.name, f"{note.reason}{LAST_GOOD_STAYS}") if note.name in stays else note
+            for note in scan.notes
+        ]
+        here = {entry.name for entry in scan.entries} | {name for name in found.kept if name.startswith(scan.unlisted)}
+        held = [FileNote(*row) for row in self.store.notes()]
+        notes += [note for note in held if note.name in here and note.name not in self.changes.notes]
+        notes += [note for own in self.changes.notes.values() for note in own]
+        return tuple(sorted(notes, key=lambda note: note.name))
+
+    # documents -> a generation
+
+    def _commit_if_due(self) -> None:
+        now = time.monotonic()
+        if self.config.rebuild or not self.changes.plans or now - self.last_commit < self.commit_after_s:
+            return
+        covered = {r: label for r, label in self.roots.items() if r in self.known_roots or label in self.filled}
+        self._commit(covered, None)
+        took = time.monotonic() - now
+        self.last_commit = time.monotonic()
+        self.commit_after_s = max(min(2 * self.commit_after_s, LONGEST_PAUSE_S), 10 * took)
+
+    def _commit(self, roots: Mapping[Path, str], notes: Sequence[FileNote] | None) -> None:
+        """Write what changed since the last commit, all of it or nothing.
+
+        Args:
+            roots: the folders covered from now on.
+            notes: on everything, at the end of the build; None on the way.
+        """
+        removed, changes, generation = self._without_place(), self.changes, self.store.generation
         with self.store.transaction():
-            self.store.remove_files(gone)
-            self.store.put_files(reading.records)
-            self.store.replace_notes((note.name, note.reason, note.skipped) for note in notes)
-            if after != before or added or removed or self.known_roots != self.roots:
-                self._write_generation(before, after, plans, removed)
+            self.store.remove_files(changes.removed_files)
+            self.store.put_files(changes.records)
+            if notes is None:
+                self._put_notes(changes.notes, [note for own in changes.notes.values() for note in own])
+            elif (held := self.store.notes()) != [_row(note) for note in notes]:
+                self._put_notes([name for name, _, _ in held], notes)
+            if changes.places or changes.stale or changes.plans or self.known_roots != roots:
+                self._write_generation(roots, removed)
+            if notes is not None:
+                self._tidy()
+        if self.store.generation != generation:
+            self._remove_older_search_folders()
+        self.known_roots = dict(roots)
+        self.changes = _Changes()
+
+    def _tidy(self) -> None:
+        """Remove the vectors that are needed no more; those of a build that was killed are found by looking at all."""
+        self.store.remove_unused_vectors(None if self.resuming or self.config.rebuild else self.released)
+        if self.store.meta("unfinished"):
+            self.store.set_meta(unfinished=False)
+
+    def _put_notes(self, names: Iterable[str], notes: Iterable[FileNote]) -> None:
+        self.store.replace_notes(names, [_row(note) for note in notes])
+
+    def _without_place(self) -> list[str]:
+        """Return the documents that will stand nowhere; plan those that will be called otherwise."""
+        paths = sorted(self.changes.stale | self.changes.places.keys())
+        held = dict.fromkeys(place.doc_id for path in paths if (place := self.store.place_at(path)))
+        self._cut(held, {})
+        return [doc_id for doc_id in held if not self._places_after(doc_id)]
+
+    def _write_generation(self, roots: Mapping[Path, str], removed: Sequence[str]) -> None:
+        from index.search_folder import Difference, write_search_folder  # loads FAISS; an idle run is spared it
+
+        store, changes, settings = self.store, self.changes, self._settings()
+        self.progress("writing", 0, 0)
+        recut = [plan.doc_id for plan in changes.plans.values() if plan.text is None]
+        removed_chunks = store.remove_chunks([*recut, *removed])
+        added_chunks = store.put_documents(changes.plans.values())
+        store.replace_places(changes.stale, list(changes.places.values()))
+        store.remove_documents(removed)
+        self.released += removed_chunks.vector_keys  # not removed yet: the next file may hold the same words
+        generation = store.generation + 1
+        store.set_meta(
+            **settings,
+            generation=generation,
+            index_id=_index_id(settings, store.content_sum),
+            roots={str(root): label for root, label in roots.items()},
+            built_at=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        )
+        since = None if self.config.rebuild else Difference(added_chunks, removed_chunks.chunk_ids)
+        write_search_folder(store, generation, dimension=self.encoder.fingerprint.dimension, since=since)
+        self.added += len(changes.plans) - len(recut)
+        self.removed += len(removed)
+
+    def _remove_older_search_folders(self) -> None:
+        from index.search_folder import remove_search_folders
+
         remove_search_folders(self.index_dir, keep=(self.store.generation - 1, self.store.generation))
+
+    def _report(self, unchanged: int, notes: Sequence[FileNote]) -> BuildReport:
         documents, chunks = self.store.counts()
         return BuildReport(
             generation=self.store.generation,
             index_id=self.store.meta("index_id"),
             documents=documents,
             chunks=chunks,
-            added=len(headings.keys() - held.keys()),
-            removed=len(held.keys() - headings.keys()),
+            added=self.added,
+            removed=self.removed,
             unchanged_files=unchanged,
-            embedded=self.embedded,
+            embedded=self.planner.embedded,
             seconds=time.monotonic() - self.started,
-            notes=notes,
+            notes=tuple(notes),
         )
 
-    def _text_of(self, doc_id: str, reading: _Reading) -> Document:
-        return reading.documents.get(doc_id) or self.store.document(doc_id)
 
-    def _cut(self, document: Document, heading: str | None) -> _Cut:
-        segments = segment(document.text)
-        budget = self.encoder.fingerprint.max_tokens - SPECIAL_TOKENS - (HEADING_TOKENS if heading else 0)
-        chunking = self.config.chunking
-        chunk_tokens = min(chunking.chunk_tokens, budget)
-        fitted = ChunkingConfig(chunk_tokens, min(chunking.overlap_tokens, chunk_tokens // 2))
-        chunks = chunk_spans(segments, self.encoder.token_starts(document.text), fitted)
-        return _Cut(document, heading, tuple(segments), tuple(chunks))
+def label_of(name: str) -> str:
+    """Return the label of the folder a file's name begins with."""
+    return name.partition("/")[0]
 
-    def _embed(self, cuts: Sequence[_Cut], reading: _Reading) -> list[PlannedDocument]:
-        """Compute the vectors that are not stored yet, store them as they come, and return what to write."""
-        salt = json.dumps(self.encoder.fingerprint.to_dict(), sort_keys=True)
-        texts: dict[bytes, str] = {}
-        keyed: list[list[bytes]] = []
-        for cut in cuts:
-            words = [with_heading(cut.heading, span.of(cut.document.text)) for span in cut.chunks]
-            keys = [hashlib.sha256(f"{salt}\n{text}".encode()).digest()[:16] for text in words]
-            texts.update(zip(keys, words, strict=True))
-            keyed.append(keys)
-        known = self.store.known_vector_keys(texts)
-        self._embed_missing({key: text for key, text in texts.items() if key not in known})
-        usable = self.store.known_vector_keys(texts)
-        if lost := len(texts) - len(usable):
-            reading.notes.append(FileNote("", f"{lost} passages left out: the model gave no finite vector", False))
-        return [
-            PlannedDocument(
-                cut.document,
-                cut.heading,
-                cut.segments,
-                tuple(PlannedChunk(span, key) for span, key in zip(cut.chunks, keys, strict=True) if key in usable),
-            )
-            for cut, keys in zip(cuts, keyed, strict=True)
-        ]
 
-    def _embed_missing(self, missing: dict[bytes, str]) -> None:
-        keys = sorted(missing, key=lambda key: len(missing[key]))  # like lengths together: less padding
-        for start in range(0, len(keys), _EMBEDDED_AT_A_TIME):
-            self.progress("embedding", start, len(keys))
-            batch = keys[start : start + _EMBEDDED_AT_A_TIME]
-            vectors = self.encoder.encode_documents([missing[key] for key in batch])
-            finite = np.isfinite(vectors).all(axis=1)
-            for row in np.flatnonzero(~finite):
-                vectors[row] = self.encoder.encode_documents([missing[batch[row]]])[0]
-            finite = np.isfinite(vectors).all(axis=1)
-            usable = np.flatnonzero(finite)
-            self.store.put_vectors([batch[row] for row in usable], vectors[usable])
-            self.embedded += len(batch)
-        self.progress("embedding", len(keys), len(keys))
+def _texts(part: _Part) -> dict[str, str]:
+    return {place.doc_id: document.text for document, place in part.placed}
 
-    def _write_generation(
-        self,
-        before: dict[str, Place],
-        after: dict[str, Place],
-        plans: Sequence[PlannedDocument],
-        removed: Sequence[str],
-    ) -> None:
-        generation = self.store.generation + 1
-        self.progress("writing", 0, 0)
-        stale = [path for path, place in before.items() if after.get(path) != place]
-        self.store.retire((before[path].doc_id, path) for path in stale)
-        removed_chunks = self.store.remove_documents(removed)
-        added_chunks = self.store.add_documents(plans)
-        self.store.replace_places(stale, [place for path, place in after.items() if before.get(path) != place])
-        self.store.remove_unused_vectors()
-        self.store.set_meta(
-            **self._settings(),
-            generation=generation,
-            index_id=_index_id(self._settings(), after.values()),
-            roots={str(root): label for root, label in self.roots.items()},
-            built_at=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        )
-        since = None if self.config.rebuild else Difference(added_chunks, removed_chunks)
-        dimension = self.encoder.fingerprint.dimension
-        write_search_folder(self.store, generation, dimension=dimension, since=since)
+
+def _row(note: FileNote) -> tuple[str, str, bool]:
+    return note.name, note.reason, note.skipped
 
 
 def refuse_mismatch(name: str, found: Any, wanted: Any) -> None:
@@ -458,9 +527,7 @@ def refuse_mismatch(name: str, found: Any, wanted: Any) -> None:
     )
 
 
-def _index_id(settings: Mapping[str, Any], places: Iterable[Place]) -> str:
+def _index_id(settings: Mapping[str, Any], content_sum: str) -> str:
     """Return 12 hexadecimal digits that name exactly this content, made in exactly this way."""
-    digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
-    for place in sorted(places, key=lambda place: place.source.path):
-        digest.update(json.dumps([place.doc_id, *astuple(place.source)]).encode())
-    return digest.hexdigest()[:12]
+    named = json.dumps([settings, content_sum], sort_keys=True)
+    return hashlib.sha256(named.encode()).hexdigest()[:12]

@@ -11,6 +11,8 @@ import numpy.typing as npt
 
 from index.documents import Span
 
+CHUNKING_VERSION = 1
+
 
 @dataclass(frozen=True, slots=True)
 class ChunkingConfig:

@@ -42,15 +42,15 @@ class _Text:
     notes: tuple[str, ...] = ()
 
 
-def read_bytes(entry: FileEntry) -> bytes:
+def read_bytes(entry: FileEntry, *, max_file_mb: int = MAX_FILE_MB) -> bytes:
     """Return a regular file's bytes.
 
     Raises:
         Unreadable: it is too large, vanished, stopped being a regular file, or the system refuses.
     """
-    limit = MAX_FILE_MB * 1_000_000
+    limit = max_file_mb * 1_000_000
     if entry.size > limit:
-        raise Unreadable(f"{entry.size / 1e6:,.0f} MB is over the limit of {MAX_FILE_MB} MB")
+        raise Unreadable(f"{entry.size / 1e6:,.0f} MB is over the limit of {max_file_mb} MB")
     try:
         for _ in range(2):
             # O_NONBLOCK: a file that became a pipe since it was listed must not block for ever

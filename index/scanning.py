@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from index.errors import CorpusError
 
+MAX_FILES = 1_000_000
 IGNORED_SUFFIXES = ("~", ".swp", ".swx", ".tmp", ".part", ".crdownload")
 
 
@@ -18,13 +20,13 @@ class FileEntry:
     """A regular file of a corpus folder.
 
     Attributes:
-        path: where it is now.
+        path: where it is now, as the operating system takes it.
         name: folder label, then the path inside the folder, ``/`` between; undecodable bytes written as ``\\xff``.
         size: bytes.
         mtime_ns: time of last change, nanoseconds since the epoch.
     """
 
-    path: Path
+    path: str
     name: str
     size: int
     mtime_ns: int
@@ -50,10 +52,17 @@ class FileNote:
 
 @dataclass(frozen=True, slots=True)
 class Scan:
-    """All files found, by name, and what was passed over with its reason."""
+    """What a look at the folders found, without opening a file.
+
+    Attributes:
+        entries: the files that may be documents, by name.
+        notes: what was passed over, with its reason, by name.
+        unlisted: names, each ending in ``/``, of folders that could not be listed; what is in them is not known.
+    """
 
     entries: tuple[FileEntry, ...]
     notes: tuple[FileNote, ...]
+    unlisted: tuple[str, ...] = ()
 
 
 def label_roots(roots: Sequence[Path], *, known: Mapping[Path, str]) -> dict[Path, str]:
@@ -77,29 +86,28 @@ def label_roots(roots: Sequence[Path], *, known: Mapping[Path, str]) -> dict[Pat
     return labels
 
 
-def scan_folders(roots: dict[Path, str], *, exclude: Path, readable_suffixes: frozenset[str]) -> Scan:
+def scan_folders(
+    roots: Mapping[Path, str], *, exclude: Path, readable_suffixes: frozenset[str], max_files: int = MAX_FILES
+) -> Scan:
     """Return the files below each labelled folder that may be documents.
 
     Hidden files and folders, editors' leftovers and ``exclude`` (the index itself) are passed over in silence; links
     out of the folder, special files and formats without a reader are reported. Each folder is visited once, so link
     loops end.
+
+    Raises:
+        CorpusError: there are more than ``max_files`` files.
     """
-    entries: dict[str, FileEntry] = {}
-    notes: list[FileNote] = []
+    scanner = _Scanner(os.path.realpath(exclude), readable_suffixes, max_files)
     for root, label in roots.items():
-        real_root = root.resolve()
-        unlistable: list[OSError] = []
-        for path in _walk(root, exclude, unlistable):
-            name = f"{label}/{printable(path.relative_to(root).as_posix())}"
-            found = _examine(path, name, real_root, readable_suffixes)
-            if isinstance(found, FileEntry):
-                entries[name] = found
-            elif found is not None:
-                notes.append(found)
-        for error in unlistable:
-            name = printable(os.path.relpath(error.filename or root, root))
-            notes.append(FileNote(f"{label}/{name}", f"cannot be listed: {error.strerror}"))
-    return Scan(tuple(entries[name] for name in sorted(entries)), tuple(sorted(notes, key=lambda note: note.name)))
+        scanner.scan(root, label)
+    notes = sorted(scanner.notes, key=lambda note: note.name)
+    return Scan(tuple(scanner.entries[name] for name in sorted(scanner.entries)), tuple(notes), tuple(scanner.unlisted))
+
+
+def is_passed_over(name: str) -> bool:
+    """Return whether a file or folder of this name is left out in silence: hidden, or an editor's leftover."""
+    return name.startswith(".") or name.endswith(IGNORED_SUFFIXES)
 
 
 def printable(path: str | Path) -> str:
@@ -107,33 +115,82 @@ def printable(path: str | Path) -> str:
     return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
-def _walk(root: Path, exclude: Path, unlistable: list[OSError]) -> Iterator[Path]:
-    visited: set[tuple[int, int]] = set()
-    excluded = os.path.realpath(exclude)
+class _Scanner:
+    """Walks folders, one look at each file."""
 
-    for folder, folders, files in os.walk(root, onerror=unlistable.append, followlinks=False):
+    def __init__(self, exclude: str, suffixes: frozenset[str], max_files: int) -> None:
+        self.entries: dict[str, FileEntry] = {}
+        self.notes: list[FileNote] = []
+        self.unlisted: list[str] = []
+        self._excluded = os.stat(exclude) if os.path.exists(exclude) else None
+        self._suffixes = suffixes
+        self._max_files = max_files
+        self._visited: set[tuple[int, int]] = set()
+
+    def scan(self, root: Path, label: str) -> None:
+        real_root = os.path.realpath(root)
+        folders = [(str(root), f"{label}/")]
+        while folders:
+            folder, name = folders.pop()
+            try:
+                found = self._list(folder)
+            except OSError as error:
+                self.unlisted.append(name)
+                self.notes.append(FileNote(name.rstrip("/"), f"cannot be listed: {_words(error)}"))
+                continue
+            inside = [entry for entry in found if not is_passed_over(entry.name)]
+            below = [entry for entry in inside if entry.is_dir(follow_symlinks=False)]
+            folders += [(entry.path, f"{name}{printable(entry.name)}/") for entry in reversed(below)]
+            for entry in inside:
+                if not entry.is_dir(follow_symlinks=False):
+                    self._take(self._examine(entry, f"{name}{printable(entry.name)}", real_root))
+
+    def _list(self, folder: str) -> list[os.DirEntry[str]]:
+        """Return what a folder holds, by name; nothing for the index itself and for a folder seen before."""
         info = os.stat(folder)
-        if (info.st_dev, info.st_ino) in visited or os.path.realpath(folder) == excluded:
-            folders.clear()
-            continue
-        visited.add((info.st_dev, info.st_ino))
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        for name in sorted(files):
-            if not name.startswith(".") and not name.endswith(IGNORED_SUFFIXES):
-                yield Path(folder, name)
+        seen = (info.st_dev, info.st_ino) in self._visited
+        if seen or (self._excluded and os.path.samestat(info, self._excluded)):
+            return []
+        self._visited.add((info.st_dev, info.st_ino))
+        with os.scandir(folder) as found:
+            return sorted(found, key=lambda entry: entry.name)
+
+    def _take(self, found: FileEntry | FileNote) -> None:
+        if isinstance(found, FileNote):
+            self.notes.append(found)
+        elif found.name in self.entries:  # a byte that is not UTF-8, and a file that is called the way it is written
+            self.notes.append(FileNote(found.name, "another file's name is written the same"))
+        else:
+            self.entries[found.name] = found
+        if len(self.entries) + len(self.notes) > self._max_files:
+            raise CorpusError(
+                f"There are more than {self._max_files:,} files below the folder of {found.name}. "
+                "Name a smaller folder, or raise the limit: --max-files."
+            )
+
+    def _examine(self, entry: os.DirEntry[str], name: str, real_root: str) -> FileEntry | FileNote:
+        is_link = entry.is_symlink()
+        try:
+            if is_link and not f"{os.path.realpath(entry.path)}/".startswith(f"{real_root.rstrip('/')}/"):
+                return FileNote(name, "points outside the corpus")
+            info = entry.stat()
+        except FileNotFoundError:
+            return FileNote(name, "points at nothing" if is_link else "gone")
+        except OSError as error:
+            return FileNote(name, _words(error))
+        if is_link and stat.S_ISDIR(info.st_mode):
+            return FileNote(name, "a link to a folder; that folder is read where it stands")
+        if not stat.S_ISREG(info.st_mode):
+            return FileNote(name, "not a regular file")
+        suffix = os.path.splitext(entry.name)[1]
+        if suffix.lower() not in self._suffixes:
+            return FileNote(name, f"no reader for {printable(suffix) or 'files without a suffix'}")
+        return FileEntry(entry.path, name, info.st_size, info.st_mtime_ns)
 
 
-def _examine(path: Path, name: str, real_root: Path, suffixes: frozenset[str]) -> FileEntry | FileNote | None:
-    try:
-        if path.is_symlink() and not path.resolve().is_relative_to(real_root):
-            return FileNote(name, "points outside the corpus")
-        info = path.stat()
-    except FileNotFoundError:
-        return FileNote(name, "points at nothing" if path.is_symlink() else "gone")
-    except OSError as error:
-        return FileNote(name, error.strerror or "cannot be examined")
-    if not stat.S_ISREG(info.st_mode):
-        return FileNote(name, "not a regular file")
-    if path.suffix.lower() not in suffixes:
-        return FileNote(name, f"no reader for {path.suffix or 'files without a suffix'}")
-    return FileEntry(path, name, info.st_size, info.st_mtime_ns)
+def _words(error: OSError) -> str:
+    if error.errno == errno.ENAMETOOLONG:
+        return "path too long"
+    if error.errno == errno.ELOOP:
+        return "a link that leads to itself"
+    return error.strerror or "cannot be examined"

@@ -2,27 +2,33 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import os
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from pathlib import Path
-from typing import Any
-
-import numpy as np
-import numpy.typing as npt
+from typing import TYPE_CHECKING, Any
 
 from index.database import Database, damaged
 from index.documents import Chunk, Document, Source, Span, content_hash
 from index.errors import DocumentNotFound, IndexMismatch, IndexNotFound
 
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
 FORMAT_VERSION = 2
 FILE_NAME = "corpus.sqlite"
+DEFAULT_INDEX = ".pincite"
+INDEX_VARIABLE = "PINCITE_INDEX"
+_CONTENT_MODULUS = 1 << 256
 
 _SCHEMA = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE files (
     name TEXT PRIMARY KEY, size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL, seen_ns INTEGER NOT NULL,
-    sha256 TEXT NOT NULL) WITHOUT ROWID;
+    sha256 TEXT NOT NULL, refused TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE documents (
     doc_id TEXT PRIMARY KEY, sha256 TEXT NOT NULL UNIQUE, heading TEXT, text TEXT NOT NULL, segments BLOB NOT NULL)
     WITHOUT ROWID;
@@ -31,6 +37,7 @@ CREATE TABLE sources (
     title TEXT, publisher TEXT, date TEXT, author TEXT, page_starts BLOB) WITHOUT ROWID;
 CREATE INDEX sources_by_document ON sources (doc_id, path);
 CREATE INDEX sources_by_file ON sources (file);
+CREATE INDEX sources_by_date ON sources (date);
 CREATE TABLE chunks (
     chunk_id INTEGER PRIMARY KEY AUTOINCREMENT, doc_id TEXT NOT NULL REFERENCES documents,
     start INTEGER NOT NULL, "end" INTEGER NOT NULL, vector_key BLOB NOT NULL);
@@ -39,6 +46,7 @@ CREATE INDEX chunks_by_vector ON chunks (vector_key);
 CREATE TABLE vectors (key BLOB PRIMARY KEY, vector BLOB NOT NULL) WITHOUT ROWID;
 CREATE TABLE retired (doc_id TEXT NOT NULL, path TEXT NOT NULL, PRIMARY KEY (doc_id, path)) WITHOUT ROWID;
 CREATE TABLE notes (name TEXT NOT NULL, reason TEXT NOT NULL, skipped INTEGER NOT NULL);
+CREATE INDEX notes_by_name ON notes (name);
 """
 
 
@@ -49,7 +57,8 @@ class FileRecord:
     Attributes:
         seen_ns: when it was read; a file changed within two seconds before that is read again, its time stamp may
             be too coarse to show a second change.
-        sha256: hash of its bytes.
+        sha256: hash of the bytes whose documents are indexed; empty when none of this file's are.
+        refused: hash of the bytes it had when it was last read, if they gave no document; else empty.
     """
 
     name: str
@@ -57,6 +66,7 @@ class FileRecord:
     mtime_ns: int
     seen_ns: int
     sha256: str
+    refused: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,16 +88,27 @@ class PlannedChunk:
 
 @dataclass(frozen=True, slots=True)
 class PlannedDocument:
-    """A document with all that is stored of it.
+    """A document as it is to be stored.
 
     Attributes:
+        text: its canonical text; None when the store holds it already and only its chunks are replaced.
         heading: the title that is embedded with each chunk, or None.
+        segments: from `pack_spans`.
     """
 
-    document: Document
+    doc_id: str
+    text: str | None
     heading: str | None
-    segments: tuple[Span, ...]
+    segments: bytes
     chunks: tuple[PlannedChunk, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RemovedChunks:
+    """Chunks that are gone, and the keys of the vectors they had, which other chunks may still use."""
+
+    chunk_ids: tuple[int, ...]
+    vector_keys: tuple[bytes, ...]
 
 
 class Store:
@@ -105,7 +126,7 @@ class Store:
         if not store._db.execute("SELECT 1 FROM sqlite_master WHERE name = 'meta'").fetchone():
             with store.transaction():
                 store._db.execute(_SCHEMA)
-                store.set_meta(format=FORMAT_VERSION, generation=0)
+                store.set_meta(format=FORMAT_VERSION, generation=0, documents=0, chunks=0, content_sum="0")
         store._check_format()
         return store
 
@@ -157,19 +178,19 @@ class Store:
     # files and notes
 
     def files(self) -> dict[str, FileRecord]:
-        rows = self._db.execute("SELECT name, size, mtime_ns, seen_ns, sha256 FROM files")
+        rows = self._db.execute("SELECT name, size, mtime_ns, seen_ns, sha256, refused FROM files")
         return {row[0]: FileRecord(*row) for row in rows}
 
     def file(self, name: str) -> FileRecord | None:
         row = self._db.execute(
-            "SELECT name, size, mtime_ns, seen_ns, sha256 FROM files WHERE name = ?", (name,)
+            "SELECT name, size, mtime_ns, seen_ns, sha256, refused FROM files WHERE name = ?", (name,)
         ).fetchone()
         return FileRecord(*row) if row else None
 
     def put_files(self, records: Iterable[FileRecord]) -> None:
         self._db.executemany(
-            "INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?, ?)",
-            [(r.name, r.size, r.mtime_ns, r.seen_ns, r.sha256) for r in records],
+            "INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?, ?, ?)",
+            [(r.name, r.size, r.mtime_ns, r.seen_ns, r.sha256, r.refused) for r in records],
         )
 
     def remove_files(self, names: Iterable[str]) -> None:
@@ -180,28 +201,62 @@ class Store:
         rows = self._db.execute("SELECT name, reason, skipped FROM notes ORDER BY name, rowid")
         return [(name, reason, bool(skipped)) for name, reason, skipped in rows]
 
-    def replace_notes(self, notes: Iterable[tuple[str, str, bool]]) -> None:
-        self._db.execute("DELETE FROM notes")
+    def replace_notes(self, names: Iterable[str], notes: Iterable[tuple[str, str, bool]]) -> None:
+        """Remove the notes on the named files, then add others."""
+        self._db.executemany("DELETE FROM notes WHERE name = ?", [(name,) for name in names])
         self._db.executemany("INSERT INTO notes VALUES (?, ?, ?)", list(notes))
 
     # sources and documents
 
-    def places(self) -> dict[str, Place]:
-        """Return every place where a text stands, by its source's path."""
-        rows = self._db.execute(f"SELECT doc_id, file, {_SOURCE_COLUMNS} FROM sources")
-        return {row[2]: Place(row[0], row[1], _source(row[2:])) for row in rows}
+    def places_of(self, doc_id: str) -> list[Place]:
+        """Return the places where a document stands, by path."""
+        return self._places("doc_id = ? ORDER BY path", doc_id)
 
-    def replace_places(self, removed: Iterable[str], added: Iterable[Place]) -> None:
-        """Remove places by their source's path, then add others."""
-        self._db.executemany("DELETE FROM sources WHERE path = ?", [(path,) for path in removed])
+    def places_in(self, file: str) -> list[Place]:
+        """Return the places that a file gave, by path."""
+        return self._places("file = ? ORDER BY path", file)
+
+    def place_at(self, path: str) -> Place | None:
+        """Return what stands at a path now."""
+        return next(iter(self._places("path = ?", path)), None)
+
+    def _places(self, condition: str, value: str) -> list[Place]:
+        rows = self._db.execute(f"SELECT doc_id, file, {_SOURCE_COLUMNS} FROM sources WHERE {condition}", (value,))
+        return [Place(row[0], row[1], _source(row[2:])) for row in rows]
+
+    def replace_places(self, removed: Iterable[str], added: Sequence[Place]) -> None:
+        """Remove places by their source's path, then add others; what stood at those paths is remembered."""
+        held = [self.place_at(path) for path in {*removed, *(place.source.path for place in added)}]
+        before = [place for place in held if place is not None]
+        staying = {(place.doc_id, place.source.path) for place in added}
+        gone = [key for place in before if (key := (place.doc_id, place.source.path)) not in staying]
+        self._db.executemany("INSERT OR IGNORE INTO retired VALUES (?, ?)", gone)
+        self._db.executemany("DELETE FROM sources WHERE path = ?", [(place.source.path,) for place in before])
         self._db.executemany(
-            f"INSERT OR REPLACE INTO sources (doc_id, file, {_SOURCE_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            f"INSERT INTO sources (doc_id, file, {_SOURCE_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
             [(place.doc_id, place.file, *_source_row(place.source)) for place in added],
         )
+        total = int(self.meta("content_sum")) + sum(map(_digest, added)) - sum(map(_digest, before))
+        self.set_meta(content_sum=str(total % _CONTENT_MODULUS))
 
-    def headings(self) -> dict[str, str | None]:
-        """Return, by document id, the title its chunks are embedded with."""
-        return dict(self._db.execute("SELECT doc_id, heading FROM documents"))
+    @property
+    def content_sum(self) -> str:
+        """A number that names all sources with their texts, in whatever order they came."""
+        return str(self.meta("content_sum"))
+
+    def heading(self, doc_id: str) -> str | None:
+        """Return the title a document's chunks are embedded with.
+
+        Raises:
+            DocumentNotFound: the index holds none of that id.
+        """
+        row = self._db.execute("SELECT heading FROM documents WHERE doc_id = ?", (doc_id,)).fetchone()
+        if row is None:
+            raise DocumentNotFound(f"The index holds no document {doc_id!r}.")
+        return row[0]  # type: ignore[no-any-return]
+
+    def holds_document(self, doc_id: str) -> bool:
+        return self._db.execute("SELECT 1 FROM documents WHERE doc_id = ?", (doc_id,)).fetchone() is not None
 
     def document(self, doc_id: str) -> Document:
         """Return a document, its text checked against its hash.
@@ -230,35 +285,48 @@ class Store:
     def document_ids(self) -> list[str]:
         return [row[0] for row in self._db.execute("SELECT doc_id FROM documents ORDER BY doc_id")]
 
-    def add_documents(self, planned: Iterable[PlannedDocument]) -> list[Chunk]:
-        """Add documents with their chunks; return the chunks, with the ids they got."""
+    def put_documents(self, planned: Iterable[PlannedDocument]) -> list[Chunk]:
+        """Add documents with their chunks, or give held ones, whose chunks were removed, new ones.
+
+        Returns:
+            The chunks, with the ids they got.
+        """
         chunks: list[Chunk] = []
+        new = 0
         for plan in planned:
-            document = plan.document
-            self._db.execute(
-                "INSERT INTO documents VALUES (?, ?, ?, ?, ?)",
-                (document.doc_id, document.sha256, plan.heading, document.text, pack_spans(plan.segments)),
-            )
+            if plan.text is None:
+                values = (plan.heading, plan.segments, plan.doc_id)
+                self._db.execute("UPDATE documents SET heading = ?, segments = ? WHERE doc_id = ?", values)
+            else:
+                row = (plan.doc_id, content_hash(plan.text), plan.heading, plan.text, plan.segments)
+                self._db.execute("INSERT INTO documents VALUES (?, ?, ?, ?, ?)", row)
+                new += 1
             for chunk in plan.chunks:
                 self._db.execute(
                     'INSERT INTO chunks (doc_id, start, "end", vector_key) VALUES (?, ?, ?, ?)',
-                    (document.doc_id, chunk.span.start, chunk.span.end, chunk.vector_key),
+                    (plan.doc_id, chunk.span.start, chunk.span.end, chunk.vector_key),
                 )
-                chunks.append(Chunk(self._db.last_row_id, document.doc_id, chunk.span))
+                chunks.append(Chunk(self._db.last_row_id, plan.doc_id, chunk.span))
+        self._count(documents=new, chunks=len(chunks))
         return chunks
 
-    def remove_documents(self, doc_ids: Sequence[str]) -> list[int]:
-        """Remove documents and their chunks; return the ids of those chunks."""
-        removed: list[int] = []
+    def remove_chunks(self, doc_ids: Iterable[str]) -> RemovedChunks:
+        """Remove the chunks of documents; the documents stay."""
+        rows: list[tuple[int, bytes]] = []
         for doc_id in doc_ids:
-            removed += [row[0] for row in self._db.execute("SELECT chunk_id FROM chunks WHERE doc_id = ?", (doc_id,))]
+            rows += self._db.execute("SELECT chunk_id, vector_key FROM chunks WHERE doc_id = ?", (doc_id,))
             self._db.execute("DELETE FROM chunks WHERE doc_id = ?", (doc_id,))
-            self._db.execute("DELETE FROM documents WHERE doc_id = ?", (doc_id,))
-        return removed
+        self._count(documents=0, chunks=-len(rows))
+        return RemovedChunks(tuple(row[0] for row in rows), tuple(row[1] for row in rows))
 
-    def retire(self, places: Iterable[tuple[str, str]]) -> None:
-        """Remember where documents stood that are gone: (document id, path)."""
-        self._db.executemany("INSERT OR IGNORE INTO retired VALUES (?, ?)", list(places))
+    def remove_documents(self, doc_ids: Sequence[str]) -> None:
+        """Remove documents whose chunks were removed."""
+        self._db.executemany("DELETE FROM documents WHERE doc_id = ?", [(doc_id,) for doc_id in doc_ids])
+        self._count(documents=-len(doc_ids), chunks=0)
+
+    def _count(self, *, documents: int, chunks: int) -> None:
+        held = self.counts()
+        self.set_meta(documents=held[0] + documents, chunks=held[1] + chunks)
 
     def retired_paths(self, doc_id: str) -> list[str]:
         """Return where a document that is gone used to stand."""
@@ -268,8 +336,8 @@ class Store:
 
     def document_at(self, path: str) -> str | None:
         """Return the id of the document that stands at a path now."""
-        row = self._db.execute("SELECT doc_id FROM sources WHERE path = ?", (path,)).fetchone()
-        return row[0] if row else None
+        place = self.place_at(path)
+        return place.doc_id if place else None
 
     # chunks and vectors
 
@@ -296,6 +364,8 @@ class Store:
             date_from: ISO date, inclusive. A source without a date matches no date filter.
             date_to: ISO date, inclusive.
         """
+        import numpy as np
+
         clauses, values = ["1"], []
         if doc_ids:
             clauses.append("s.doc_id IN (SELECT value FROM json_each(?))")
@@ -334,6 +404,8 @@ class Store:
         Raises:
             IndexDamaged: a chunk has no vector.
         """
+        import numpy as np
+
         rows = dict(
             self._db.execute(
                 "SELECT chunk_id, vector FROM json_each(?) JOIN chunks ON chunk_id = value"
@@ -348,13 +420,22 @@ class Store:
         joined = b"".join(rows[chunk_id] for chunk_id in chunk_ids)
         return np.frombuffer(joined, dtype="<f2").reshape(len(chunk_ids), -1).astype(np.float32)
 
-    def remove_unused_vectors(self) -> None:
-        self._db.execute("DELETE FROM vectors WHERE key NOT IN (SELECT vector_key FROM chunks)")
+    def remove_unused_vectors(self, keys: Iterable[bytes] | None) -> None:
+        """Remove those of the vectors that no chunk uses; None looks at all of them, seconds in a large index."""
+        unused = "NOT EXISTS (SELECT 1 FROM chunks WHERE vector_key = key)"
+        if keys is None:
+            self._db.execute(f"DELETE FROM vectors WHERE {unused}")
+        else:
+            self._db.executemany(f"DELETE FROM vectors WHERE key = ? AND {unused}", [(key,) for key in keys])
 
     # the whole
 
     def counts(self) -> tuple[int, int]:
-        """Return the numbers of documents and chunks."""
+        """Return the numbers of documents and chunks, as they were kept at each change."""
+        return self.meta("documents"), self.meta("chunks")
+
+    def count_rows(self) -> tuple[int, int]:
+        """Return the numbers of documents and chunks, counted; what `counts` gives when the index is sound."""
         return (
             self._db.execute("SELECT count(*) FROM documents").fetchone()[0],
             self._db.execute("SELECT count(*) FROM chunks").fetchone()[0],
@@ -379,6 +460,11 @@ class Store:
         return [] if rows == ["ok"] else rows
 
 
+def default_index() -> Path:
+    """Return ``$PINCITE_INDEX``, else ``.pincite`` in the current folder."""
+    return Path(os.environ.get(INDEX_VARIABLE) or DEFAULT_INDEX)
+
+
 def stored_meta(index_dir: Path, key: str) -> Any:
     """Return a value of an index's settings; None when there is no index, or nothing built in it."""
     if not (index_dir / FILE_NAME).is_file():
@@ -392,10 +478,14 @@ def stored_meta(index_dir: Path, key: str) -> Any:
 
 def pack_spans(spans: Sequence[Span]) -> bytes:
     """Return spans as little-endian uint32 pairs."""
+    import numpy as np
+
     return np.asarray([(span.start, span.end) for span in spans], dtype="<u4").tobytes()
 
 
 def unpack_spans(packed: bytes) -> list[Span]:
+    import numpy as np
+
     pairs = np.frombuffer(packed, dtype="<u4").reshape(-1, 2).tolist()
     return [Span(start, end) for start, end in pairs]
 
@@ -404,12 +494,22 @@ _SOURCE_COLUMNS = "path, title, publisher, date, author, page_starts"
 
 
 def _source_row(source: Source) -> tuple[str | bytes | None, ...]:
+    import numpy as np
+
     starts = np.asarray(source.page_starts, dtype="<u4").tobytes() if source.page_starts else None
     return (source.path, source.title, source.publisher, source.date, source.author, starts)
 
 
 def _source(row: Sequence[Any]) -> Source:
+    import numpy as np
+
     path, title, publisher, date, author, starts = row
     return Source(
         path, title, publisher, date, author, tuple(np.frombuffer(starts, dtype="<u4").tolist()) if starts else ()
     )
+
+
+def _digest(place: Place) -> int:
+    """Return a number that names a place and the text that stands there."""
+    facts = json.dumps([place.doc_id, *astuple(place.source)])
+    return int.from_bytes(hashlib.sha256(facts.encode()).digest())

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import os
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from index.documents import Document, Span
 from index.embedding import Encoder, load_encoder
 from index.errors import DocumentNotFound, IndexEmpty, IndexMismatch
-from index.scanning import FileNote
 from index.snapshot import Snapshot, Version, newest_version
+from index.status import CorpusStatus, status_of
+from index.store import default_index
 from qa.answers import whole_answer
 from qa.claims import group_claims, quote_of, verdict_of
 from qa.examples import candidate_questions
@@ -24,46 +24,11 @@ from qa.results import Answer, Citation, CitationCheck, CitationKey, CitationSta
 from qa.retrieval import Filters, RetrievalConfig, missing_words, prepare, retrieve_passages
 from qa.span_reader import SpanReader
 
-DEFAULT_INDEX = ".pincite"
-INDEX_VARIABLE = "PINCITE_INDEX"
 RELATED_PASSAGES = 5
 EXAMPLE_DOCUMENTS = 200
 EXAMPLE_CANDIDATES = 12
 
 SourceState = Literal["unchanged", "changed", "missing"]
-
-
-@dataclass(frozen=True, slots=True)
-class CorpusStatus:
-    """What is indexed, from what, and when.
-
-    Attributes:
-        index_id: names exactly this content; every answer carries it.
-        newest_date: ISO date of the newest document that has one.
-        roots: the folders covered.
-        built_at: ISO time, UTC.
-        notes: files skipped, or indexed with a remark, in the last build.
-    """
-
-    index_dir: Path
-    index_id: str
-    generation: int
-    documents: int
-    chunks: int
-    newest_date: str | None
-    model: str
-    roots: tuple[str, ...]
-    built_at: str
-    notes: tuple[FileNote, ...]
-
-    def to_dict(self) -> dict[str, Any]:
-        plain = {name: getattr(self, name) for name in self.__slots__ if name not in ("index_dir", "roots", "notes")}
-        return {
-            "index": str(self.index_dir),
-            **plain,
-            "roots": list(self.roots),
-            "notes": [note.to_dict() for note in self.notes],
-        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,7 +170,7 @@ class Corpus:
 
     def status(self) -> CorpusStatus:
         """Return what is indexed now."""
-        return status_of(self._current().snapshot)
+        return status_of(self._index_dir)
 
     def _current(self) -> _Opened:
         """Return the newest generation, switching to it by one assignment when there is a newer one."""
@@ -230,27 +195,6 @@ class Corpus:
             if self._reader is None:
                 self._reader = SpanReader.load()
             return self._reader
-
-
-def default_index() -> Path:
-    """Return ``$PINCITE_INDEX``, else ``.pincite`` in the current folder."""
-    return Path(os.environ.get(INDEX_VARIABLE) or DEFAULT_INDEX)
-
-
-def status_of(snapshot: Snapshot) -> CorpusStatus:
-    """Return what one generation holds."""
-    return CorpusStatus(
-        index_dir=snapshot.index_dir,
-        index_id=snapshot.index_id,
-        generation=snapshot.generation,
-        documents=snapshot.documents,
-        chunks=snapshot.chunks_total,
-        newest_date=snapshot.newest_date,
-        model=snapshot.fingerprint.model,
-        roots=tuple(snapshot.roots),
-        built_at=snapshot.built_at,
-        notes=snapshot.notes,
-    )
 
 
 def _sample_segments(snapshot: Snapshot) -> Iterator[str]:

@@ -113,8 +113,7 @@ def index(
     with _one_sentence():
         from index.build import BuildConfig, build_index
         from index.embedding import BUNDLED_MODEL, load_encoder
-        from index.store import stored_meta
-        from qa.corpus import default_index
+        from index.store import default_index, stored_meta
 
         folder = index_dir or default_index()
         roots = paths or ([] if stored_meta(folder, "roots") else [DEFAULT_CORPUS])
@@ -200,11 +199,11 @@ def chat(
 def status(index_dir: IndexOption = None, as_json: JsonOption = False) -> None:
     """Say what is indexed, from what, when, and what has changed on disk since."""
     with _one_sentence():
-        from index.build import pending_changes
-        from index.snapshot import Snapshot
-        from qa.corpus import default_index, status_of
+        from index.changes import pending_changes
+        from index.status import status_of
+        from index.store import default_index
 
-        state = status_of(Snapshot.open(index_dir or default_index()))
+        state = status_of(index_dir or default_index())
         pending = pending_changes(state.index_dir)
     if as_json:
         _print_json({**state.to_dict(), "pending": pending.to_dict()})
@@ -266,7 +265,7 @@ def check(
     """Verify the whole index: every hash, every place, every vector. Exits with 1 when something is wrong."""
     with _one_sentence():
         from index.check import check_index
-        from qa.corpus import default_index
+        from index.store import default_index
 
         report = check_index(index_dir or default_index(), repair=repair)
     if as_json:

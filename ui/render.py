@@ -17,7 +17,7 @@ from index.documents import Document, Span
 from qa.results import Answer, Citation, CitationCheck, CitationKey, CitationState, Claim, Passage, Quote, Verdict
 
 if TYPE_CHECKING:
-    from qa.corpus import CorpusStatus
+    from index.status import CorpusStatus
 
 RAW_TEXT_WORDS = 8  # fewer words without punctuation are a phrase, not a text that lost its punctuation
 QUESTION_SHOWN = 4_000  # characters of a question that are echoed
