@@ -10,7 +10,9 @@ import json
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,12 +23,16 @@ from index.documents import Chunk, with_heading
 from index.errors import IndexDamaged
 from index.lexical import LexicalIndex, Words
 from index.store import Store
-from index.vectors import VectorIndex
+from index.vectors import Floats, Ids, VectorIndex
 
-_VECTORS = "vectors.faiss"
+_VECTORS = "vectors"
 _LEXICAL = "lexical"
 _MANIFEST = "manifest.json"
 _CHUNKS_AT_A_TIME = 4096
+_RACY_NS = 2_000_000_000
+_HASHES_HELD = 10_000
+
+_hashed: dict[tuple[int, int, int, int], str] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +59,7 @@ def open_search_folder(index_dir: Path, generation: int) -> SearchFiles:
     """
     folder = _folder(index_dir, generation)
     verify_search_folder(index_dir, generation)
-    return SearchFiles(VectorIndex.read(folder / _VECTORS), LexicalIndex(folder / _LEXICAL))
+    return SearchFiles(VectorIndex(folder / _VECTORS), LexicalIndex(folder / _LEXICAL))
 
 
 def verify_search_folder(index_dir: Path, generation: int) -> None:
@@ -92,20 +98,16 @@ def write_search_folder(store: Store, generation: int, *, dimension: int, since:
     """
     index_dir = store.path.parent
     with _complete_or_absent(index_dir, generation) as folder:
-        previous = _try_previous(index_dir, generation - 1) if since is not None else None
-        if since is None or previous is None:
-            since, previous = Difference(store.chunks(), ()), None
-        vectors = previous or VectorIndex(dimension)
-        lexical_folder = folder / _LEXICAL
-        lexical_folder.mkdir()
-        if previous is not None:
-            _link_files(_folder(index_dir, generation - 1) / _LEXICAL, lexical_folder)
-        vectors.remove(np.asarray(since.removed, dtype=np.int64))
-        for start in range(0, len(since.added), _CHUNKS_AT_A_TIME):
-            chunk_ids = [chunk.chunk_id for chunk in since.added[start : start + _CHUNKS_AT_A_TIME]]
-            vectors.add(np.asarray(chunk_ids, dtype=np.int64), store.vectors_of(chunk_ids))
-        vectors.write(folder / _VECTORS)
-        LexicalIndex(lexical_folder).update(added=_words(store, since.added), removed=since.removed)
+        if since is not None and _link_generation(index_dir, generation - 1, folder):
+            vectors = VectorIndex(folder / _VECTORS)
+        else:
+            since = None
+            for name in (_VECTORS, _LEXICAL):
+                (folder / name).mkdir()
+            vectors = VectorIndex.create(folder / _VECTORS, dimension)
+        removed = since.removed if since else ()
+        vectors.update(added=_vectors(store, since), removed=np.asarray(removed, dtype=np.int64))
+        LexicalIndex(folder / _LEXICAL).update(added=_words(store, since), removed=removed)
         manifest = {"generation": generation, "files": _hashes(folder)}
         (folder / _MANIFEST).write_text(json.dumps(manifest, indent=1))
 
@@ -123,37 +125,76 @@ def _folder(index_dir: Path, generation: int) -> Path:
     return index_dir / "search" / str(generation)
 
 
-def _words(store: Store, chunks: Sequence[Chunk]) -> Iterator[Words]:
-    for chunk, heading, text in store.texts(chunks):
-        yield Words(chunk.chunk_id, with_heading(heading, text))
+def _added(store: Store, since: Difference | None) -> Iterator[Sequence[Chunk]]:
+    """Yield the chunks to add, some at a time: those of a difference, or all that the store holds."""
+    if since is None:
+        yield from store.chunk_batches(_CHUNKS_AT_A_TIME)
+        return
+    for start in range(0, len(since.added), _CHUNKS_AT_A_TIME):
+        yield since.added[start : start + _CHUNKS_AT_A_TIME]
 
 
-def _try_previous(index_dir: Path, generation: int) -> VectorIndex | None:
+def _vectors(store: Store, since: Difference | None) -> Iterator[tuple[Ids, Floats]]:
+    for chunks in _added(store, since):
+        chunk_ids = [chunk.chunk_id for chunk in chunks]
+        yield np.asarray(chunk_ids, dtype=np.int64), store.vectors_of(chunk_ids)
+
+
+def _words(store: Store, since: Difference | None) -> Iterator[Words]:
+    for chunks in _added(store, since):
+        for chunk, heading, text in store.texts(chunks):
+            yield Words(chunk.chunk_id, with_heading(heading, text))
+
+
+def _link_generation(index_dir: Path, generation: int, target: Path) -> bool:
+    """Give the files of a generation a second name, if all are sound: no file is ever changed, only replaced."""
+    source = _folder(index_dir, generation)
     try:
         verify_search_folder(index_dir, generation)
-        return VectorIndex.read(_folder(index_dir, generation) / _VECTORS)
     except IndexDamaged:
-        return None
+        return False
+    for name in (_VECTORS, _LEXICAL):
+        (target / name).mkdir()
+        for file in (source / name).iterdir():
+            if not file.name.endswith(".lock"):
+                _link(file, target / name / file.name)
+    return True
 
 
-def _link_files(source: Path, target: Path) -> None:
-    """Give the files of a folder a second name: tantivy never changes a file, it writes another and renames it."""
-    for file in source.iterdir():
-        if file.name.endswith(".lock"):
-            continue
-        try:
-            os.link(file, target / file.name)
-        except OSError:
-            shutil.copyfile(file, target / file.name)
+def _link(file: Path, target: Path) -> None:
+    try:
+        os.link(file, target)
+    except OSError:  # a file system without such names
+        shutil.copyfile(file, target)
 
 
 def _hashes(folder: Path) -> dict[str, str]:
-    hashes = {}
-    for path in sorted(folder.rglob("*")):
-        if path.is_file() and path.name != _MANIFEST and not path.name.endswith(".lock"):
-            with open(path, "rb") as file:
-                hashes[path.relative_to(folder).as_posix()] = hashlib.file_digest(file, "sha256").hexdigest()
+    """Return the SHA-256 of every file of a folder, by name; several are read at once."""
+    paths = [path for path in sorted(folder.rglob("*")) if path.is_file() and not path.name.endswith(".lock")]
+    names = [path.relative_to(folder).as_posix() for path in paths]
+    with ThreadPoolExecutor() as threads:
+        hashes = dict(zip(names, threads.map(_sha256, paths), strict=True))
+    hashes.pop(_MANIFEST, None)
     return hashes
+
+
+def _sha256(path: Path) -> str:
+    """Return the hash of a file; one that this process has read is not read again while its stamp stays the same.
+
+    Most files of a generation are those of the one before under another name. A file that was changed just now may
+    change again without showing it, so it is read again.
+    """
+    found = path.stat()
+    stamp = (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns)
+    if stamp not in _hashed:
+        with open(path, "rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        if found.st_mtime_ns > time.time_ns() - _RACY_NS:
+            return digest
+        if len(_hashed) >= _HASHES_HELD:
+            _hashed.clear()
+        _hashed[stamp] = digest
+    return _hashed[stamp]
 
 
 @contextmanager

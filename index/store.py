@@ -353,6 +353,12 @@ class Store:
             ).fetchall()
         return [Chunk(chunk_id, doc_id, Span(start, end)) for chunk_id, doc_id, start, end in rows]
 
+    def chunk_batches(self, size: int) -> Iterator[list[Chunk]]:
+        """Yield all chunks in order of id, ``size`` at a time."""
+        rows = self._db.execute('SELECT chunk_id, doc_id, start, "end" FROM chunks ORDER BY chunk_id')
+        while batch := rows.fetchmany(size):
+            yield [Chunk(chunk_id, doc_id, Span(start, end)) for chunk_id, doc_id, start, end in batch]
+
     def matching_chunk_ids(
         self, *, doc_ids: Sequence[str], sources: Sequence[str], date_from: str | None, date_to: str | None
     ) -> npt.NDArray[np.int64]:
