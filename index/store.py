@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import os
 from collections.abc import Iterable, Iterator, Sequence
@@ -355,8 +356,8 @@ class Store:
 
     def chunk_batches(self, size: int) -> Iterator[list[Chunk]]:
         """Yield all chunks in order of id, ``size`` at a time."""
-        rows = self._db.execute('SELECT chunk_id, doc_id, start, "end" FROM chunks ORDER BY chunk_id')
-        while batch := rows.fetchmany(size):
+        rows = iter(self._db.execute('SELECT chunk_id, doc_id, start, "end" FROM chunks ORDER BY chunk_id'))
+        while batch := list(itertools.islice(rows, size)):
             yield [Chunk(chunk_id, doc_id, Span(start, end)) for chunk_id, doc_id, start, end in batch]
 
     def matching_chunk_ids(

@@ -212,15 +212,15 @@ class _Segment:
             scanned = _half_precision(dimension)
             scanned.add_sa_codes(_as_bytes(halves))
             return cls(name, ids, halves, scanned, is_exact=True)
-        scanned = faiss.read_index(str(codes), faiss.IO_FLAG_MMAP_IFC)
-        if not isinstance(scanned, faiss.IndexPreTransform) or (scanned.ntotal, scanned.d) != halves.shape:
+        coded = faiss.read_index(str(codes), faiss.IO_FLAG_MMAP_IFC)
+        if not isinstance(coded, faiss.IndexPreTransform) or (coded.ntotal, coded.d) != halves.shape:
             raise ValueError(f"{codes.name} belongs to other vectors")
-        return cls(name, ids, halves, scanned, is_exact=False)
+        return cls(name, ids, halves, coded, is_exact=False)
 
     @classmethod
     def write(cls, folder: Path, name: int, ids: Ids, halves: Halves, *, with_codes: bool) -> _Segment:
         _write_new(folder / f"{name}.ids", ids.astype("<i8").tobytes())
-        _write_new(folder / f"{name}.halves", memoryview(np.ascontiguousarray(halves, dtype="<f2")).cast("B"))
+        _write_new(folder / f"{name}.halves", _as_bytes(halves).data)
         if with_codes:
             _write_codes(folder / f"{name}.codes", halves)
         return cls.read(folder, name, halves.shape[1])
@@ -233,16 +233,17 @@ class _Segment:
         """Return the positions of up to ``count`` wanted rows that seem best, and their scores."""
         if not wanted.any():
             return _no_ids(), np.empty(0, dtype=np.float32)
-        chosen = None if wanted.all() else faiss.IDSelectorBitmap(np.packbits(wanted, bitorder="little"))
+        bitmap = np.packbits(wanted, bitorder="little")
+        chosen = None if wanted.all() else faiss.IDSelectorBitmap(bitmap)  # type: ignore[call-arg, arg-type]
         return _search(self.scanned, query, min(count, len(wanted)), chosen)
 
 
 def _search(
     index: faiss.Index, query: Floats, count: int, chosen: faiss.IDSelector | None = None
 ) -> tuple[Ids, Floats]:
-    parameters = None
+    parameters: faiss.SearchParameters | None = None
     if chosen is not None and isinstance(index, faiss.IndexPreTransform):
-        inner = faiss.SearchParametersIVF(sel=chosen)  # type: ignore[call-arg]  # missing in its stubs
+        inner = faiss.SearchParametersIVF(sel=chosen)  # type: ignore[call-arg]  # its stubs lack the arguments
         parameters = faiss.SearchParametersPreTransform(index_params=inner)  # type: ignore[call-arg]
     elif chosen is not None:
         parameters = faiss.SearchParameters(sel=chosen)  # type: ignore[call-arg]

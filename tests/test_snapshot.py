@@ -78,7 +78,7 @@ def test_a_missing_or_short_search_folder_is_made_again(build: Build, folder: Pa
     (folder / "new.txt").write_text("Another text.")
     build()
     newest = index_dir / "search" / "2"
-    vectors = newest / "vectors" / "2.halves"
+    (vectors,) = (newest / "vectors").glob("*.halves")
     if loss == "folder":
         shutil.rmtree(index_dir / "search")
     elif loss == "file":
