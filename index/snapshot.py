@@ -100,6 +100,11 @@ class Snapshot:
         with self._lock:
             return self._store.document_ids()
 
+    def document_ids_by_path(self, offset: int, limit: int) -> list[str]:
+        """Return ids of documents, at most ``limit`` from the ``offset``-th on, in order of their first paths."""
+        with self._lock:
+            return self._store.document_ids_by_path(offset, limit)
+
     def retired_paths(self, doc_id: str) -> list[str]:
         """Return where a document that is gone used to stand."""
         with self._lock:

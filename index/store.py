@@ -286,6 +286,13 @@ class Store:
     def document_ids(self) -> list[str]:
         return [row[0] for row in self._db.execute("SELECT doc_id FROM documents ORDER BY doc_id")]
 
+    def document_ids_by_path(self, offset: int, limit: int) -> list[str]:
+        """Return ids of documents, at most ``limit`` from the ``offset``-th on, in order of their first paths."""
+        rows = self._db.execute(
+            "SELECT doc_id FROM sources GROUP BY doc_id ORDER BY min(path) LIMIT ? OFFSET ?", (limit, offset)
+        )
+        return [row[0] for row in rows]
+
     def put_documents(self, planned: Iterable[PlannedDocument]) -> list[Chunk]:
         """Add documents with their chunks, or give held ones, whose chunks were removed, new ones.
 

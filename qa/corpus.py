@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
+from index.build import BuildReport, PendingChanges, Progress, build_index, pending_changes
 from index.documents import Document, Span
 from index.embedding import Encoder, load_encoder
 from index.errors import DocumentNotFound, IndexEmpty, IndexMismatch
@@ -171,6 +172,22 @@ class Corpus:
     def status(self) -> CorpusStatus:
         """Return what is indexed now."""
         return status_of(self._index_dir)
+
+    def documents(self, *, offset: int = 0, limit: int = 100) -> list[Document]:
+        """Return documents in order of their paths, at most ``limit`` from the ``offset``-th on."""
+        snapshot = self._current().snapshot
+        return [snapshot.document(doc_id) for doc_id in snapshot.document_ids_by_path(offset, limit)]
+
+    def pending_changes(self) -> PendingChanges:
+        """Return which files differ from what is indexed; see `index.build.pending_changes`."""
+        return pending_changes(self._index_dir)
+
+    def update(self, *, on_progress: Progress) -> BuildReport:
+        """Bring the index up to date with its folders, in this thread; see `index.build.build_index`.
+
+        Questions in other threads are answered from the generation before until the new one is committed.
+        """
+        return build_index(self._index_dir, [], encoder=self._current().encoder, on_progress=on_progress)
 
     def _current(self) -> _Opened:
         """Return the newest generation, switching to it by one assignment when there is a newer one."""

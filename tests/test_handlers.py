@@ -11,7 +11,9 @@ from pages import ScriptedCorpus, hostile_corpus, news_corpus
 from index.errors import IndexDamaged
 from qa.results import Citation, CitationKey
 from ui import handlers, render
+from ui.workers import Workers
 
+WORKERS = Workers()
 DEATHS = "How many civilians have died in the fighting?"
 
 
@@ -34,14 +36,14 @@ def corpus() -> ScriptedCorpus:
 
 
 def answered(corpus: ScriptedCorpus, question: object, turns: tuple[handlers.Turn, ...] = ()) -> handlers.Progress:
-    return list(handlers.ask(corpus, question, turns))[-1]
+    return list(handlers.ask(corpus, WORKERS, question, turns))[-1]
 
 
 # --- asking ---------------------------------------------------------------------------------------------------------
 
 
 def test_a_sign_of_life_comes_before_the_answer(corpus: ScriptedCorpus) -> None:
-    first, last = handlers.ask(corpus, DEATHS, ())
+    first, last = handlers.ask(corpus, WORKERS, DEATHS, ())
     assert "Searching" in first.turns[-1].reply
     assert not first.announcement
     assert "Sources differ: 2 claims" in last.turns[-1].reply

@@ -35,7 +35,7 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:The copy keyword"),
 ]
 
-expect.set_options(timeout=15_000)  # milliseconds; a busy machine is slow, not wrong
+expect.set_options(timeout=30_000)  # milliseconds; a busy machine is slow, not wrong
 
 WHO = "Who rules Idlib on the ground?"
 DEATHS = "How many civilians have died in the fighting?"
@@ -452,7 +452,6 @@ def test_a_foreign_origin_is_refused(url: str, origin: str) -> None:
         "/gradio_api/file/etc/passwd",
         "/gradio_api/proxy=https://evil.example/",
         "/gradio_api/deep_link?session_hash=a",
-        "/gradio_api/info",
         "/gradio_api/openapi.json",
         "/gradio_api/runs",
         "/openapi.json",

@@ -15,14 +15,15 @@ from ui import handlers, render
 
 if TYPE_CHECKING:
     from qa.corpus import Corpus
+    from ui.workers import Workers
 
 ASSETS = Path(__file__).parent / "assets"
 PAPER, DARK_PAPER = "#faf9f6", "#151619"  # as in page.css; shown before the page is there
-AT_ONCE = 8  # questions, and openings of citations, that are worked on at the same time; Gradio's own default is 1
+AT_ONCE = 32  # events of one kind in progress, most of them waiting for a worker; Gradio's own default is 1
 QUESTION_TYPED = 20_000  # characters the box takes; more than a question may have, so that too long is said, not cut
 
 
-def build_page(corpus: Corpus) -> gr.Blocks:
+def build_page(corpus: Corpus, workers: Workers) -> gr.Blocks:
     """Return the page. Everything it shows is read from the corpus when it is shown, so a newer index shows too."""
     with gr.Blocks(title="Pincite", fill_width=True, analytics_enabled=False) as page:
         strip = gr.HTML(elem_id="strip", js_on_load=None, apply_default_css=False)
@@ -47,7 +48,7 @@ def build_page(corpus: Corpus) -> gr.Blocks:
             return [handlers.status(corpus), visit.intro, *shown, *hidden]
 
         def ask(question: object, asked: tuple[handlers.Turn, ...]) -> Iterator[list[Any]]:
-            for step, progress in enumerate(handlers.ask(corpus, question, asked)):
+            for step, progress in enumerate(handlers.ask(corpus, workers, question, asked)):
                 emptied = gr.Textbox(value="") if step == 0 else gr.skip()
                 strip_now = handlers.status(corpus) if progress.announcement else gr.skip()
                 chat_now = [_messages(progress), progress.turns]
@@ -57,12 +58,20 @@ def build_page(corpus: Corpus) -> gr.Blocks:
             asked = event._data or {}
             return handlers.open_citation(corpus, asked.get("id"), asked.get("walk"))
 
+        def answer_as_json(question: str) -> dict[str, Any]:
+            """Answer a question with quotes, or say that the documents do not; the JSON of ``pincite ask --json``."""
+            try:
+                return handlers.answer_as_json(corpus, workers, question)
+            except handlers.Refused as refused:
+                raise gr.Error(str(refused), print_exception=False) from None
+
         quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
         answered = [chat, turns, box, announcer, first_visit, strip]
         page.load(show_first_visit, None, [strip, intro, *examples], **quiet)
         box.submit(ask, [box, turns], answered, concurrency_limit=AT_ONCE, concurrency_id="ask", **quiet)
         for example in examples:
             example.click(ask, [example, turns], answered, concurrency_limit=AT_ONCE, concurrency_id="ask", **quiet)
+        gr.api(answer_as_json, api_name="ask", concurrency_limit=AT_ONCE, concurrency_id="ask")
         reader.cite(open_citation, None, reader, trigger_mode="always_last", concurrency_limit=AT_ONCE, **quiet)
     return page
 

@@ -5,15 +5,17 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from index.errors import IndexEmpty, IndexingError
 from qa.errors import AnsweringError
 from qa.results import CitationKey
 from ui import render
+from ui.workers import TooBusy
 
 if TYPE_CHECKING:
     from qa.corpus import Corpus
+    from ui.workers import Workers
 
 EXAMPLES = 4
 WALK_LIMIT = 200  # citations of one answer that Next and Previous follow
@@ -55,18 +57,36 @@ class FirstVisit:
     examples: tuple[str, ...]
 
 
-def ask(corpus: Corpus, question: object, turns: tuple[Turn, ...]) -> Iterator[Progress]:
+class Refused(Exception):
+    """A call by a program cannot be answered; the message is one sentence."""
+
+
+def answer_as_json(corpus: Corpus, workers: Workers, question: object) -> dict[str, Any]:
+    """Return the JSON of an answer, for programs that call the page itself.
+
+    Raises:
+        Refused: there is no answer, and why.
+    """
+
+    def refuse(sentence: str) -> dict[str, Any]:
+        raise Refused(sentence)
+
+    text = question if isinstance(question, str) else ""
+    return _guarded(lambda: workers.run(corpus.ask, text).to_dict(), refuse)
+
+
+def ask(corpus: Corpus, workers: Workers, question: object, turns: tuple[Turn, ...]) -> Iterator[Progress]:
     """Yield the chat with a sign of life, then with the answer or with one sentence that says what is wrong."""
     text = question if isinstance(question, str) else ""
     kept, asked = turns[1 - TURNS_KEPT :], render.question(text)
     yield Progress((*kept, Turn(asked, render.searching())))
-    reply, announcement = _reply(corpus, text)
+    reply, announcement = _reply(corpus, workers, text)
     yield Progress((*kept, Turn(asked, reply)), announcement)
 
 
-def _reply(corpus: Corpus, text: str) -> tuple[str, str]:
+def _reply(corpus: Corpus, workers: Workers, text: str) -> tuple[str, str]:
     def answered() -> tuple[str, str]:
-        answer = corpus.ask(text)
+        answer = workers.run(corpus.ask, text)
         return render.answer_card(answer), f"{render.verdict_line(answer)}."
 
     def refused(sentence: str) -> tuple[str, str]:
@@ -133,7 +153,7 @@ def _guarded(show: Callable[[], Shown], explain: Callable[[str], Shown]) -> Show
     """Return what ``show`` makes, or ``explain`` of one sentence. Questions are never logged, tracebacks are."""
     try:
         return show()
-    except (IndexingError, AnsweringError) as error:
+    except (IndexingError, AnsweringError, TooBusy) as error:
         _log.info("refused: %s", type(error).__name__)
         return explain(str(error))
     except Exception:

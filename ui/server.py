@@ -17,8 +17,14 @@ from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.middleware import Middleware
-from starlette.responses import PlainTextResponse
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Mount
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from ui import api
+from ui.updates import Updates
+from ui.uploads import MAX_UPLOAD_BYTES
+from ui.workers import Workers
 
 if TYPE_CHECKING:
     from qa.corpus import Corpus
@@ -26,11 +32,12 @@ if TYPE_CHECKING:
 DEFAULT_PORT = 7860
 PORTS_TRIED = 100
 BODY_LIMIT = 128_000  # bytes of one request; a typed question is at most 20,000 characters, in JSON up to 6 bytes each
-WAITING_QUESTIONS = 64  # more are refused at once
+WAITING_EVENTS = 64  # of the page; more are refused at once
 
 # What the page never asks for: files of this machine, other machines, uploads, sessions of others, documentation.
+# "info" stays open: it lists our one named endpoint, and gradio_client asks for it.
 _BLOCKED = (
-    "file=", "file/", "proxy=", "upload", "deep_link", "stream/", "run/", "call/", "api/", "info", "openapi.json",
+    "file=", "file/", "proxy=", "upload", "deep_link", "stream/", "run/", "call/", "api/", "openapi.json",
     "component_server", "process_recording", "monitoring", "mcp", "runs", "run-history", "login", "logout", "token",
 )  # fmt: skip
 _PREFIX = "/gradio_api/"
@@ -69,18 +76,29 @@ class Gate:
 
         await (refusal or self.app)(scope, receive, send_with_headers)
 
-    def _refusal(self, path: str, headers: Headers) -> PlainTextResponse | None:
+    def _refusal(self, path: str, headers: Headers) -> Response | None:
         if not is_own_host(headers.get("host", ""), self.host):
-            return PlainTextResponse("This page is not served under that host name.", 400)
+            return _refuse(400, "This page is not served under that host name.")
         origin = headers.get("origin")
         if origin is not None and urlsplit(origin).netloc != headers["host"]:
-            return PlainTextResponse("Requests from other sites are refused.", 403)
+            return _refuse(403, "Requests from other sites are refused.")
         if is_blocked(path):
-            return PlainTextResponse("Not found.", 404)
+            return _refuse(404, "Not found.")
         length = headers.get("content-length", "0")
-        if not length.isdecimal() or int(length) > BODY_LIMIT or "transfer-encoding" in headers:
-            return PlainTextResponse("The request is too large; a question has at most 4,000 characters.", 413)
+        if not length.isdecimal() or int(length) > body_limit(path) or "transfer-encoding" in headers:
+            return _refuse(413, f"The request is too large; at most {body_limit(path):,} bytes are read.")
         return None
+
+
+def _refuse(status: int, sentence: str) -> Response:
+    return JSONResponse({"error": sentence, "field": None}, status)
+
+
+def body_limit(path: str) -> int:
+    """Return how many bytes a request to a path may carry."""
+    if path == f"{api.PREFIX}/uploads":
+        return MAX_UPLOAD_BYTES
+    return api.BODY_LIMIT if path.startswith(f"{api.PREFIX}/") else BODY_LIMIT
 
 
 def is_own_host(header: str, bound: str) -> bool:
@@ -108,6 +126,8 @@ def _is_address(host: str) -> bool:
 
 def is_blocked(path: str) -> bool:
     """Say whether a path is one that the page never asks for. Gradio serves its routes with and without a prefix."""
+    if path.startswith(f"{api.PREFIX}/"):
+        return False
     return path.removeprefix(_PREFIX).lstrip("/").startswith(_BLOCKED)
 
 
@@ -134,8 +154,9 @@ def start(corpus: Corpus, *, host: str = "127.0.0.1", port: int | None = None) -
     _prepare_environment(private_folder)
     from ui import app  # Gradio takes seconds to import and reads its environment while it does
 
-    page = app.build_page(corpus)
-    page.queue(api_open=False, max_size=WAITING_QUESTIONS)
+    workers, updates = Workers(), Updates(corpus)
+    page = app.build_page(corpus, workers)
+    page.queue(api_open=False, max_size=WAITING_EVENTS)
     page.launch(
         server_name=host,
         server_port=free_port(host, port),
@@ -156,6 +177,7 @@ def start(corpus: Corpus, *, host: str = "127.0.0.1", port: int | None = None) -
         state_session_capacity=200,
         app_kwargs={
             "middleware": [Middleware(Gate, host=host)],
+            "routes": [Mount(api.PREFIX, api.build_api(corpus, workers, updates))],
             "docs_url": None,
             "redoc_url": None,
             "openapi_url": None,
@@ -165,6 +187,7 @@ def start(corpus: Corpus, *, host: str = "127.0.0.1", port: int | None = None) -
 
     def stop() -> None:
         page.close(verbose=False)
+        workers.stop()
         shutil.rmtree(private_folder, ignore_errors=True)
 
     return RunningPage(page.local_url, stop)

@@ -1,0 +1,195 @@
+"""What the HTTP API takes and gives, as types; its OpenAPI document is made from these.
+
+Answers are the dictionaries of ``qa.results``, given as they are: these types describe them, they do not filter them.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StrictInt, StrictStr, field_validator
+
+from qa.retrieval import MAX_PASSAGES, MAX_QUESTION_CHARACTERS, Filters
+
+# what cannot be a question is refused by qa, in its own words, so length and content are only documented here
+Question = Annotated[
+    StrictStr,
+    Field(
+        description=f"A question in plain words, at most {MAX_QUESTION_CHARACTERS:,} characters.",
+        json_schema_extra={"minLength": 1, "maxLength": MAX_QUESTION_CHARACTERS, "pattern": "[A-Za-z0-9]"},
+        examples=["who controls Idlib?"],
+    ),
+]
+Day = Annotated[
+    StrictStr | None,
+    Field(description="ISO date, inclusive.", json_schema_extra={"format": "date"}, examples=["2017-03-03"]),
+]
+
+
+class _Taken(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class _Given(BaseModel):
+    model_config = ConfigDict(extra="allow")
+
+
+class AskedFilters(_Taken):
+    """Which documents may answer: fields combine with "and", their items with "or"."""
+
+    documents: list[StrictStr] = Field(default=[], max_length=100, description="Document ids.")
+    sources: list[StrictStr] = Field(default=[], max_length=100, description="Shell patterns on path or publisher.")
+    date_from: Day = None
+    date_to: Day = None
+
+    @field_validator("date_from", "date_to")
+    @classmethod
+    def _is_a_date(cls, value: str | None) -> str | None:
+        Filters(date_from=value)
+        return value
+
+    def filters(self) -> Filters:
+        """Return the filters of the Python API."""
+        return Filters(tuple(self.documents), tuple(self.sources), self.date_from, self.date_to)
+
+
+class AskRequest(_Taken):
+    question: Question
+    filters: AskedFilters = AskedFilters()
+
+
+class RetrieveRequest(AskRequest):
+    k: StrictInt = Field(default=10, description=f"How many passages; brought into 1 to {MAX_PASSAGES}.")
+
+
+class Utf16(_Given):
+    """The same offsets in UTF-16 units, as JavaScript and Java count; null when the document has gone meanwhile."""
+
+    start: int | None = None
+    end: int | None = None
+
+
+class CitationModel(_Given):
+    """An exact place: ``text[start:end]`` of the document, in code points."""
+
+    id: str
+    doc_id: str
+    title: str
+    source: str
+    path: str
+    also_in: list[str]
+    date: str | None
+    start: int
+    end: int
+    utf16: Utf16 | None = None
+
+
+class PassageModel(_Given):
+    rank: int
+    score: float = Field(description="Fused retrieval score in 0..1; higher is better, within one question only.")
+    dense_score: float
+    lexical_score: float
+    text: str
+    citation_id: str
+    doc_id: str
+    title: str
+    source: str
+    path: str
+    date: str | None
+    start: int
+    end: int
+    utf16: Utf16 | None = None
+
+
+class QuoteModel(_Given):
+    quote: str
+    answer: str
+    answer_start: int
+    answer_end: int
+    score: float = Field(description="Probability in 0..1 that these words answer the question.")
+    speaker: str | None
+    citation: CitationModel
+    utf16: dict[str, int | None] | None = None
+
+
+class ClaimModel(_Given):
+    text: str
+    score: float
+    quotes: list[QuoteModel]
+
+
+class AnswerModel(_Given):
+    question: str
+    verdict: Literal["answered", "differs", "not_found"]
+    index_id: str
+    claims: list[ClaimModel]
+    related: list[PassageModel]
+    missing_words: list[str] = Field(description="Words of the question that stand nowhere in the documents.")
+
+
+class RetrievalModel(_Given):
+    passages: list[PassageModel]
+
+
+class CitationCheckModel(_Given):
+    id: str
+    state: Literal["valid", "moved", "changed", "deleted"]
+    path: str | None
+    quote: str | None
+    citation: CitationModel | None
+
+
+class DocumentModel(_Given):
+    doc_id: str
+    title: str
+    source: str
+    path: str
+    also_in: list[str]
+    date: str | None
+    characters: int = Field(description="Code points of its text.")
+
+
+class DocumentsModel(_Given):
+    total: int
+    documents: list[DocumentModel]
+
+
+class UpdateModel(_Given):
+    state: Literal["current", "pending", "running", "updated", "failed"]
+    sentence: str
+    new: int
+    changed: int
+    removed: int
+    stage: str
+    done: int
+    total: int
+    index_id: str
+
+
+class StatusModel(_Given):
+    index_id: str
+    generation: int
+    documents: int
+    chunks: int
+    newest_date: str | None
+    model: str
+    roots: list[str]
+    built_at: str
+    notes: list[dict[str, Any]]
+    update: UpdateModel
+
+
+class HealthModel(_Given):
+    status: Literal["ok"]
+
+
+class UploadedModel(_Given):
+    name: str
+    sentence: str
+
+
+class Problem(BaseModel):
+    """What is wrong, in one sentence; ``field`` names the part of the request, when it is one part."""
+
+    error: str
+    field: str | None = None
