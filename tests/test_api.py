@@ -6,7 +6,6 @@ import contextlib
 import json
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -327,8 +326,8 @@ def test_an_update_that_cannot_be_done_says_why_and_the_chat_goes_on(client: Tes
 
 
 @pytest.fixture
-def api_schema(corpus: Corpus) -> Iterator[Any]:
-    yield schemathesis.openapi.from_asgi(
+def api_schema(corpus: Corpus) -> Any:
+    return schemathesis.openapi.from_asgi(
         f"{api.PREFIX}/openapi.json", application(corpus), headers={"host": "127.0.0.1"}
     )
 

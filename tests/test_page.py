@@ -15,6 +15,8 @@ from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from gradio_client import Client
+from gradio_client.exceptions import AppError
 from pages import SEED, ScriptedCorpus, answer, hostile_corpus, news_corpus, quote
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
@@ -422,6 +424,20 @@ def request(url: str, method: str, path: str, body: bytes = b"", **headers: str)
     connection = http.client.HTTPConnection(host, int(port), timeout=10)
     connection.request(method, path, body, {name.replace("_", "-"): value for name, value in headers.items()})
     return connection.getresponse()
+
+
+def test_gradio_client_asks_by_name(url: str, corpus: ScriptedCorpus) -> None:
+    client = Client(url, verbose=False)
+    assert json.loads(client.predict(WHO, api_name="/ask")) == corpus.answers[WHO].to_dict()
+    with pytest.raises(AppError, match="Please type a question"):
+        client.predict(" ", api_name="/ask")
+    assert list(client.view_api(return_format="dict")["named_endpoints"]) == ["/ask"]  # nothing else is offered
+
+
+def test_the_api_answers_beside_the_page(url: str) -> None:
+    asked = request(url, "POST", "/api/v1/ask", json.dumps({"question": WHO}).encode(), content_type="application/json")
+    assert (asked.status, json.load(asked)["verdict"]) == (200, "answered")
+    assert request(url, "GET", "/api/v1/health", Host="evil.example").status == 400
 
 
 def test_the_page_comes_with_security_headers(url: str) -> None:

@@ -49,6 +49,7 @@ _PROBLEMS: dict[int | str, dict[str, Any]] = {
     status: {"model": Problem, "description": why}
     for status, why in {
         400: "There is no question.",
+        404: "There is no such path.",
         413: "The question or the request is too long.",
         422: "A field is missing or of the wrong kind; `field` names it.",
         503: "Too many questions are waiting (`Retry-After` says when to try again), or there is no usable index.",

@@ -47,7 +47,7 @@ def build_page(corpus: Corpus, workers: Workers) -> gr.Blocks:
             hidden = [gr.Button(visible=False)] * (len(examples) - len(shown))
             return [handlers.status(corpus), visit.intro, *shown, *hidden]
 
-        def ask(question: object, asked: tuple[handlers.Turn, ...]) -> Iterator[list[Any]]:
+        def add_turn(question: object, asked: tuple[handlers.Turn, ...]) -> Iterator[list[Any]]:
             for step, progress in enumerate(handlers.ask(corpus, workers, question, asked)):
                 emptied = gr.Textbox(value="") if step == 0 else gr.skip()
                 strip_now = handlers.status(corpus) if progress.announcement else gr.skip()
@@ -58,8 +58,8 @@ def build_page(corpus: Corpus, workers: Workers) -> gr.Blocks:
             asked = event._data or {}
             return handlers.open_citation(corpus, asked.get("id"), asked.get("walk"))
 
-        def answer_as_json(question: str) -> dict[str, Any]:
-            """Answer a question with quotes, or say that the documents do not; the JSON of ``pincite ask --json``."""
+        def answer_as_json(question: str) -> str:
+            """Answer a question with quotes; the JSON of ``pincite ask --json``, as text."""
             try:
                 return handlers.answer_as_json(corpus, workers, question)
             except handlers.Refused as refused:
@@ -68,9 +68,11 @@ def build_page(corpus: Corpus, workers: Workers) -> gr.Blocks:
         quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
         answered = [chat, turns, box, announcer, first_visit, strip]
         page.load(show_first_visit, None, [strip, intro, *examples], **quiet)
-        box.submit(ask, [box, turns], answered, concurrency_limit=AT_ONCE, concurrency_id="ask", **quiet)
+        box.submit(add_turn, [box, turns], answered, concurrency_limit=AT_ONCE, concurrency_id="ask", **quiet)
         for example in examples:
-            example.click(ask, [example, turns], answered, concurrency_limit=AT_ONCE, concurrency_id="ask", **quiet)
+            example.click(
+                add_turn, [example, turns], answered, concurrency_limit=AT_ONCE, concurrency_id="ask", **quiet
+            )
         gr.api(answer_as_json, api_name="ask", concurrency_limit=AT_ONCE, concurrency_id="ask")
         reader.cite(open_citation, None, reader, trigger_mode="always_last", concurrency_limit=AT_ONCE, **quiet)
     return page

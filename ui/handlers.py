@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from index.errors import IndexEmpty, IndexingError
 from qa.errors import AnsweringError
@@ -61,18 +62,20 @@ class Refused(Exception):
     """A call by a program cannot be answered; the message is one sentence."""
 
 
-def answer_as_json(corpus: Corpus, workers: Workers, question: object) -> dict[str, Any]:
+def answer_as_json(corpus: Corpus, workers: Workers, question: object) -> str:
     """Return the JSON of an answer, for programs that call the page itself.
+
+    It is text because gradio_client takes every dictionary with a ``path`` for a file and tries to download it.
 
     Raises:
         Refused: there is no answer, and why.
     """
 
-    def refuse(sentence: str) -> dict[str, Any]:
+    def refuse(sentence: str) -> str:
         raise Refused(sentence)
 
     text = question if isinstance(question, str) else ""
-    return _guarded(lambda: workers.run(corpus.ask, text).to_dict(), refuse)
+    return _guarded(lambda: json.dumps(workers.run(corpus.ask, text).to_dict(), ensure_ascii=False), refuse)
 
 
 def ask(corpus: Corpus, workers: Workers, question: object, turns: tuple[Turn, ...]) -> Iterator[Progress]:

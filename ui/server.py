@@ -82,7 +82,7 @@ class Gate:
         origin = headers.get("origin")
         if origin is not None and urlsplit(origin).netloc != headers["host"]:
             return _refuse(403, "Requests from other sites are refused.")
-        if is_blocked(path):
+        if is_blocked(path) or not path.isprintable():
             return _refuse(404, "Not found.")
         length = headers.get("content-length", "0")
         if not length.isdecimal() or int(length) > body_limit(path) or "transfer-encoding" in headers:
