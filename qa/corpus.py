@@ -10,7 +10,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from index.build import BuildReport, PendingChanges, Progress, build_index, pending_changes
+from index.build import BuildReport, Progress, build_index
+from index.changes import PendingChanges, pending_changes
 from index.documents import Document, Span
 from index.embedding import Encoder, load_encoder
 from index.errors import DocumentNotFound, IndexEmpty, IndexMismatch
@@ -179,7 +180,7 @@ class Corpus:
         return [snapshot.document(doc_id) for doc_id in snapshot.document_ids_by_path(offset, limit)]
 
     def pending_changes(self) -> PendingChanges:
-        """Return which files differ from what is indexed; see `index.build.pending_changes`."""
+        """Return which files differ from what is indexed; see `index.changes.pending_changes`."""
         return pending_changes(self._index_dir)
 
     def update(self, *, on_progress: Progress) -> BuildReport:

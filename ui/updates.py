@@ -9,7 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from index.build import BuildReport, PendingChanges
+from index.build import BuildReport
+from index.changes import PendingChanges
 from index.errors import IndexEmpty, IndexingError
 
 if TYPE_CHECKING:
