@@ -1,19 +1,41 @@
-"""Answering spans -> claims: readings that say the same are one claim with several quotes."""
+"""Answering spans -> claims: readings that say the same are one claim with several quotes.
+
+Two claims differ only where both cannot be true: a false "sources differ" is worse than a missed one.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from itertools import combinations
 
 from index.documents import Document, Span
 from qa.reader import Reading
 from qa.results import Citation, Claim, Quote, Verdict
 from qa.speakers import find_speaker
+from qa.values import amount_of, date_of, is_name, is_negative, key_words, stands_for, stated
 
 MAX_CLAIMS = 3
 MAX_QUOTES = 4
 WEAKEST_SHARE = 0.5
-_ARTICLES = frozenset(("a", "an", "the"))
+SAME_STATEMENT = 0.6  # of the words of two segments, both together, stand in both
+
+_ASKS_WHEN = re.compile(r"\b(?:when|(?:what|which) (?:year|month|date|day))\b", re.IGNORECASE)
+# one person or place at a time holds these
+_ROLES = (
+    "president|prime minister|premier|chancellor|king|queen|emperor|empress|pope|sultan|caliph|leader|head|chief"
+    "|ceo|chair|chairman|chairwoman|director|mayor|governor|captain|commander|coach|coordinator|ambassador|speaker"
+    "|winner|champion|author|inventor|discoverer|mother|father|wife|husband|successor|predecessor|capital"
+)
+_SUPERLATIVES = (
+    "first|last|most|largest|biggest|greatest|highest|tallest|longest|oldest|youngest|smallest|lowest|deepest|fastest"
+    "|richest|earliest|latest|best|worst|strongest"
+)
+_ASKS_FOR_THE_ONE = re.compile(
+    r"(?:who|what|which(?: \w+){1,2}) (?:is|was|became|serves as|served as) (?:now |currently )?"
+    rf"(?:the |\w+(?:['’]s?| s) )(?:\w+ ){{0,2}}?(?:{_ROLES}|{_SUPERLATIVES})\b",
+    re.IGNORECASE,
+)
 
 
 def quote_of(reading: Reading, document: Document) -> Quote:
@@ -26,22 +48,20 @@ def quote_of(reading: Reading, document: Document) -> Quote:
     return Quote(Citation.from_document(document, shown), reading.answer, reading.score, speaker)
 
 
-def group_claims(quotes: Sequence[Quote]) -> tuple[Claim, ...]:
-    """Return claims, strongest first. A quote joins the first claim whose words contain its own, or the reverse.
+def group_claims(quotes: Sequence[Quote], question: str) -> tuple[Claim, ...]:
+    """Return claims, strongest first. A quote joins the first claim whose strongest quote says the same.
 
-    A segment speaks once, with its strongest answer, and a quote much weaker than the strongest is left out.
-
-    Args:
-        quotes: strongest first.
+    A segment speaks once, with its strongest answer, and a quote much weaker than the strongest is left out. The order
+    in which quotes are given does not matter.
     """
     groups: list[list[Quote]] = []
-    for quote in quotes:
-        if quote.score < WEAKEST_SHARE * quotes[0].score:
+    for quote in sorted(quotes, key=_strongest_first):
+        if groups and quote.score < WEAKEST_SHARE * groups[0][0].score:
             break
         if any(_same_place(quote, other) for group in groups for other in group):
             continue
         for group in groups:
-            if _says_the_same(quote.answer_text, group[0].answer_text):
+            if say_the_same(quote, group[0], question):
                 group.append(quote)
                 break
         else:
@@ -49,26 +69,60 @@ def group_claims(quotes: Sequence[Quote]) -> tuple[Claim, ...]:
     return tuple(Claim(group[0].answer_text, tuple(group[:MAX_QUOTES])) for group in groups[:MAX_CLAIMS])
 
 
-def verdict_of(claims: Sequence[Claim]) -> Verdict:
-    """Return how the documents stand to the question: claims that give different numbers differ."""
+def verdict_of(claims: Sequence[Claim], question: str) -> Verdict:
+    """Return how the documents stand to the question: they differ when two claims exclude each other."""
     if not claims:
         return Verdict.NOT_FOUND
-    numbers = [found for claim in claims if (found := _numbers(claim.text))]
-    return Verdict.DIFFERS if any(not (numbers[0] & other) for other in numbers[1:]) else Verdict.ANSWERED
+    pairs = combinations((claim.quotes[0] for claim in claims), 2)
+    return Verdict.DIFFERS if any(exclude(one, other, question) for one, other in pairs) else Verdict.ANSWERED
+
+
+def say_the_same(quote: Quote, other: Quote, question: str) -> bool:
+    """Tell whether two answers to a question are one: the same number, date or name, in whatever words."""
+    text, second = quote.answer_text, other.answer_text
+    if _deny(quote, other):
+        return False
+    asks_when = bool(_ASKS_WHEN.search(question))
+    date, date2 = date_of(text, asks_when=asks_when), date_of(second, asks_when=asks_when)
+    if date and date2:
+        return date.same_as(date2)
+    amount, amount2 = amount_of(text), amount_of(second)
+    if not (date or date2) and (amount or amount2):
+        return amount is not None and amount2 is not None and amount.same_as(amount2)
+    words, words2 = frozenset(key_words(text)), frozenset(key_words(second))
+    if words and words2 and is_negative(text) == is_negative(second) and (words <= words2 or words2 <= words):
+        return True
+    return stands_for(text, second) or stands_for(second, text)
+
+
+def exclude(quote: Quote, other: Quote, question: str) -> bool:
+    """Tell whether at most one of two answers can be right."""
+    if say_the_same(quote, other, question):
+        return False
+    text, second = quote.answer_text, other.answer_text
+    asks_when = bool(_ASKS_WHEN.search(question))
+    date, date2 = date_of(text, asks_when=asks_when), date_of(second, asks_when=asks_when)
+    if date and date2:
+        return date.excludes(date2)
+    amount, amount2 = amount_of(text), amount_of(second)
+    if amount and amount2 and not (date or date2):
+        return amount.excludes(amount2)
+    if _ASKS_FOR_THE_ONE.match(question) and is_name(text) and is_name(second):
+        return not frozenset(key_words(text)) & frozenset(key_words(second))
+    return _deny(quote, other)
+
+
+def _deny(quote: Quote, other: Quote) -> bool:
+    """Tell whether one segment says what the other says, and says "not"."""
+    if is_negative(quote.text) == is_negative(other.text):
+        return False
+    words, words2 = stated(quote.text), stated(other.text)
+    return len(words & words2) >= SAME_STATEMENT * len(words | words2)
+
+
+def _strongest_first(quote: Quote) -> tuple[float, str, str, Span]:
+    return -quote.score, quote.citation.path, quote.citation.doc_id, quote.answer
 
 
 def _same_place(quote: Quote, other: Quote) -> bool:
     return quote.citation.doc_id == other.citation.doc_id and quote.citation.span.overlaps(other.citation.span)
-
-
-def _says_the_same(text: str, other: str) -> bool:
-    words, others = _words(text), _words(other)
-    return bool(words and others) and (words <= others or others <= words)
-
-
-def _words(text: str) -> frozenset[str]:
-    return frozenset(word for word in re.findall(r"\w+", text.casefold()) if word not in _ARTICLES)
-
-
-def _numbers(text: str) -> frozenset[str]:
-    return frozenset(re.sub(r"[ ,.]", "", number) for number in re.findall(r"\d[\d ,.]*", text))

@@ -20,6 +20,7 @@ from index.status import CorpusStatus, status_of
 from index.store import default_index
 from qa.answers import whole_answer
 from qa.claims import group_claims, quote_of, verdict_of
+from qa.copies import distinct, fold_copies
 from qa.examples import candidate_questions
 from qa.reader import Readable, Reader, Reading
 from qa.results import Answer, Citation, CitationCheck, CitationKey, CitationState, Passage, Verdict, quote_digest
@@ -27,6 +28,7 @@ from qa.retrieval import Filters, RetrievalConfig, missing_words, prepare, retri
 from qa.span_reader import SpanReader
 
 RELATED_PASSAGES = 5
+WIDER = 4  # times the passages that are read are looked at for copies of them
 EXAMPLE_DOCUMENTS = 200
 EXAMPLE_CANDIDATES = 12
 
@@ -108,15 +110,19 @@ class Corpus:
         opened = self._current()
         snapshot, reader = opened.snapshot, self._loaded_reader()
         query = prepare(question, snapshot, opened.encoder)
-        passages = retrieve_passages(query, snapshot, k=reader.passages_read, filters=filters, config=self._config)
-        readings = reader.read(query, [_readable(passage, snapshot) for passage in passages])
+        found = WIDER * reader.passages_read
+        passages = retrieve_passages(query, snapshot, k=found, filters=filters, config=self._config)
+        nearest = [_readable(passage, snapshot) for passage in passages]
+        voices = distinct(nearest, most=reader.passages_read)
+        readings = reader.read(query, voices)
         confident = [_whole(reading, snapshot, query.text) for reading in readings if reading.score >= reader.threshold]
-        claims = group_claims([quote_of(r, snapshot.document(r.readable.passage.doc_id)) for r in confident])
+        quotes = [(quote_of(r, snapshot.document(r.readable.passage.doc_id)), r.readable) for r in confident]
+        claims = group_claims(fold_copies(quotes, nearest, snapshot.document), query.text)
         return Answer(
             question=query.text,
-            verdict=verdict_of(claims),
+            verdict=verdict_of(claims, query.text),
             claims=claims,
-            related=tuple(passages[:RELATED_PASSAGES]),
+            related=tuple(readable.passage for readable in voices[:RELATED_PASSAGES]),
             missing_words=missing_words(query.terms),
             index_id=snapshot.index_id,
         )

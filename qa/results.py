@@ -232,12 +232,14 @@ class Quote:
         answer: the answering words, inside ``citation.span``.
         speaker: named by the text, or None; never guessed.
         score: probability in 0..1 that ``answer`` answers the question; higher is better.
+        copies: where nearly the same text stands in other documents, in order of path; one voice, not several.
     """
 
     citation: Citation
     answer: Span
     score: float
     speaker: Speaker | None = None
+    copies: tuple[Citation, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.citation.span.contains(self.answer):
@@ -264,6 +266,7 @@ class Quote:
             **_speaker_dict("speaker", self.speaker),
             **_speaker_dict("speaker_via", self.speaker.via if self.speaker else None),
             "citation": self.citation.to_dict(),
+            "copies": [copy.to_dict() for copy in self.copies],
         }
 
 

@@ -177,6 +177,18 @@ def test_copies_fold_and_a_long_list_of_them_is_cut() -> None:
     assert card.inside["li"][-1] == "and 10 more"
 
 
+def test_near_copies_fold_into_links_of_their_own_without_a_number_and_escaped() -> None:
+    held, copy = one_document("Some words."), Document("Some words again.", (Source("<img src=x>.txt"),))
+    citation = Citation.from_document(copy, Span(0, 10))
+    folded = replace(quote(held, "Some words.", "words"), copies=(citation,))
+    card = Parsed(render.answer_card(answer("q", Claim("words", (folded,)))))
+    assert card.inside["summary"] == ["nearly the same text in 1 more document"]
+    assert card.inside["li"] == ["<img src=x>.txt"]
+    assert ("href", f"?cite={citation.id}") in card.attributes
+    assert card.inside["a"] == ["Open citation 1", "<img src=x>.txt"]
+    assert "img" not in card.tags
+
+
 @pytest.mark.parametrize(
     ("documents", "line"),
     [

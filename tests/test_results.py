@@ -99,6 +99,7 @@ def test_the_json_of_an_answer_is_the_documented_one() -> None:
                         "speaker_via_start": None,
                         "speaker_via_end": None,
                         "citation": {"id": citation.id, **place},
+                        "copies": [],
                     }
                 ],
             }

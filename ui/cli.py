@@ -424,6 +424,12 @@ def _print_quote(number: int, quote: Quote) -> None:
     facts.append(f"{citation.path}, {citation.place}")
     _out.print(Text(f"[{number}] ", style="cyan").append(_plain(" · ".join(facts))))
     _out.print(Text("    ").append(_plain(f"pincite cite {citation.id}", style="dim")))
+    if quote.copies:
+        _out.print(
+            Text("    ").append(_plain(f"nearly the same text in {_count(len(quote.copies), 'more document')}:"))
+        )
+    for copy in quote.copies:
+        _out.print(Text("    ").append(_plain(f"{copy.path}, {copy.place} · pincite cite {copy.id}", style="dim")))
 
 
 def _print_passages(passages: Any) -> None:

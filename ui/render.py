@@ -134,8 +134,13 @@ def _is_whole_quote(quote: Quote) -> bool:
 
 
 def _quote(quote: Quote, number: int) -> str:
+<<<<<<< HEAD
     byline = _byline(quote.citation, number, str(quote.speaker) if quote.speaker else None)
     return f'<div class="quote"><blockquote dir="auto">{_words(quote)}</blockquote>{byline}</div>'
+=======
+    byline = _byline(quote.citation, number, quote.speaker.name if quote.speaker else None)
+    return f'<div class="quote"><blockquote dir="auto">{_words(quote)}</blockquote>{byline}{_near_copies(quote)}</div>'
+>>>>>>> 8de0029 (Claims: amounts, dates, names and denials decide what is the same and what differs; near copies are one voice, listed at exact places)
 
 
 def _words(quote: Quote) -> str:
@@ -173,14 +178,22 @@ def _raw_tag(text: str) -> str:
 
 
 def _copies(citation: Citation) -> str:
-    paths = citation.also_in
-    if not paths:
+    return _fold([f"<bdi>{one_line(path)}</bdi>" for path in citation.also_in], "same text in", "more file")
+
+
+def _near_copies(quote: Quote) -> str:
+    """Return links to where nearly the same text stands; they open like a chip, but have no number."""
+    links = [f'<a class="copy" href="?cite={copy.id}"><bdi>{one_line(copy.path)}</bdi></a>' for copy in quote.copies]
+    return _fold(links, "nearly the same text in", "more document")
+
+
+def _fold(items: Sequence[str], what: str, noun: str) -> str:
+    if not items:
         return ""
-    items = "".join(f"<li><bdi>{one_line(path)}</bdi></li>" for path in paths[:PATHS_LISTED])
-    if len(paths) > PATHS_LISTED:
-        items += f"<li>and {len(paths) - PATHS_LISTED:,} more</li>"
-    summary = f"same text in {count(len(paths), 'more file')}"
-    return f'<details class="copies"><summary>{summary}</summary><ul>{items}</ul></details>'
+    rows = "".join(f"<li>{item}</li>" for item in items[:PATHS_LISTED])
+    if len(items) > PATHS_LISTED:
+        rows += f"<li>and {len(items) - PATHS_LISTED:,} more</li>"
+    return f'<details class="copies"><summary>{what} {count(len(items), noun)}</summary><ul>{rows}</ul></details>'
 
 
 def _why_not_found(answer: Answer) -> str:

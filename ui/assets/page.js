@@ -71,7 +71,7 @@ function openChip(chip) {
   origin = chip;
   const group = chip.closest(".related");
   const all = chips(group ?? chip.closest(".answer")).filter((other) => other.closest(".related") === group);
-  walk = [...new Set(all.map(citationOf))];
+  walk = chip.matches(".copy") ? [citationOf(chip)] : [...new Set(all.map(citationOf))];
   open(citationOf(chip));
 }
 
@@ -85,11 +85,11 @@ function step(rel) {
 
 document.addEventListener("click", (event) => {
   if (event.button || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
-  const link = event.target.closest?.("a.chip, a.step");
+  const link = event.target.closest?.("a.chip, a.copy, a.step");
   if (event.target.closest?.("#source .close")) return close();
   if (!link) return;
   event.preventDefault();
-  link.matches(".chip") ? openChip(link) : step(link.rel);
+  link.matches(".step") ? step(link.rel) : openChip(link);
 }, true);
 
 document.addEventListener("keydown", (event) => {
