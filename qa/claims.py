@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import combinations
 
 from index.documents import Document, Span
@@ -18,8 +19,10 @@ from qa.values import amount_of, date_of, is_name, is_negative, key_words, stand
 MAX_CLAIMS = 3
 MAX_QUOTES = 4
 WEAKEST_SHARE = 0.5
+NAME_SHARE = 0.4  # of a description's probability; from there on the name that follows it is taken
 SAME_STATEMENT = 0.6  # of the words of two segments, both together, stand in both
 
+_ASKS_FOR_A_NAME = re.compile(r"\s*[Ww]ho(?:m|ever)?\b(?!['’]s [A-Z]| (?:is|was|are|were) [A-Z])")
 _ASKS_WHEN = re.compile(r"\b(?:when|(?:what|which) (?:year|month|date|day))\b", re.IGNORECASE)
 # one person or place at a time holds these
 _ROLES = (
@@ -36,6 +39,38 @@ _ASKS_FOR_THE_ONE = re.compile(
     rf"(?:the |\w+(?:['’]s?| s) )(?:\w+ ){{0,2}}?(?:{_ROLES}|{_SUPERLATIVES})\b",
     re.IGNORECASE,
 )
+
+
+def names_first(readings: Sequence[Reading], question: str) -> list[Reading]:
+    """Return readings, best first, with names in the place of their descriptions where the question asks who.
+
+    In "the organization which rules the town, Hayat Tahrir al Sham" a reader prefers the words nearest to those of the
+    question. A name that follows in the same segment takes their probability when its own is not far below. "Who is
+    Mark Lowcock?" wants the description.
+    """
+    if not _ASKS_FOR_A_NAME.match(question):
+        return list(readings)
+    asked = frozenset(key_words(question))
+    names = [one for one in readings if is_name(_text(one)) and not asked.issuperset(key_words(_text(one)))]
+    found = []
+    for reading in readings:
+        following = [name for name in names if _follows(name, reading)] if not is_name(_text(reading)) else []
+        best = max(following, key=lambda name: name.score, default=None)
+        found.append(replace(best, score=reading.score) if best else reading)
+    return sorted(found, key=lambda reading: -reading.score)
+
+
+def _follows(name: Reading, reading: Reading) -> bool:
+    """Tell whether a name of nearly the same score comes after a description in its segment."""
+    if name.readable != reading.readable or not name.score >= NAME_SHARE * reading.score:
+        return False
+    shared = (part.overlaps(name.answer) and part.overlaps(reading.answer) for part in reading.readable.segments)
+    return reading.answer.end <= name.answer.start and any(shared)
+
+
+def _text(reading: Reading) -> str:
+    start = reading.readable.passage.span.start
+    return reading.readable.passage.text[reading.answer.start - start : reading.answer.end - start]
 
 
 def quote_of(reading: Reading, document: Document) -> Quote:

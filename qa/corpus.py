@@ -19,7 +19,7 @@ from index.snapshot import Snapshot, Version, newest_version
 from index.status import CorpusStatus, status_of
 from index.store import default_index
 from qa.answers import whole_answer
-from qa.claims import group_claims, quote_of, verdict_of
+from qa.claims import group_claims, names_first, quote_of, verdict_of
 from qa.copies import distinct, fold_copies
 from qa.examples import candidate_questions
 from qa.reader import Readable, Reader, Reading
@@ -114,8 +114,9 @@ class Corpus:
         passages = retrieve_passages(query, snapshot, k=found, filters=filters, config=self._config)
         nearest = [_readable(passage, snapshot) for passage in passages]
         voices = distinct(nearest, most=reader.passages_read)
-        readings = reader.read(query, voices)
-        confident = [_whole(reading, snapshot, query.text) for reading in readings if reading.score >= reader.threshold]
+        marked = reader.read(query, voices)
+        readings = names_first([_whole(reading, snapshot, query.text) for reading in marked], query.text)
+        confident = [reading for reading in readings if reading.score >= reader.threshold]
         quotes = [(quote_of(r, snapshot.document(r.readable.passage.doc_id)), r.readable) for r in confident]
         claims = group_claims(fold_copies(quotes, nearest, snapshot.document), query.text)
         return Answer(

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from index.documents import Document, Source, Span
-from qa.claims import group_claims, quote_of, verdict_of
+from qa.claims import group_claims, names_first, quote_of, verdict_of
 from qa.reader import Readable, Reading
 from qa.results import Citation, Passage, Quote, Verdict
 
@@ -48,6 +48,28 @@ def test_a_quote_shows_the_whole_segments_that_hold_the_answer() -> None:
     assert shown.answer_text == "370"
     across = quote_of(Reading(readable, Span(42, 55), 0.8), held)
     assert across.citation.span == Span(0, 68)
+
+
+def readings(*marked: tuple[str, float]) -> list[Reading]:
+    text = "the group which rules the town, the Free Men of Karst, has closed the gates"
+    held = document(text=text)
+    whole = Span(0, len(text))
+    readable = Readable(Passage(1, 1.0, 0.5, 3.0, Citation.from_document(held, whole)), (whole,))
+    places = [(Span(text.index(words), text.index(words) + len(words)), score) for words, score in marked]
+    return [Reading(readable, place, score) for place, score in places]
+
+
+def test_a_name_after_its_description_is_the_answer_to_who() -> None:
+    marked = readings(("the group", 0.5), ("Free Men of Karst", 0.2), ("the gates", 0.1))
+    best, *rest = names_first(marked, "Who rules the town?")
+    assert (best.answer, best.score) == (marked[1].answer, 0.5)
+    assert rest == marked[1:]
+    for question in ("Who is Free?", "What rules the town?", "Who rules the Free Men of Karst?"):
+        assert names_first(marked, question) == marked
+    far_below = readings(("the group", 0.5), ("Free Men of Karst", 0.19))
+    assert names_first(far_below, "Who rules the town?") == far_below
+    before = readings(("the gates", 0.5), ("Free Men of Karst", 0.4))
+    assert names_first(before, "Who rules the town?") == before
 
 
 def test_quotes_that_say_the_same_are_one_claim() -> None:

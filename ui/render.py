@@ -134,13 +134,8 @@ def _is_whole_quote(quote: Quote) -> bool:
 
 
 def _quote(quote: Quote, number: int) -> str:
-<<<<<<< HEAD
     byline = _byline(quote.citation, number, str(quote.speaker) if quote.speaker else None)
-    return f'<div class="quote"><blockquote dir="auto">{_words(quote)}</blockquote>{byline}</div>'
-=======
-    byline = _byline(quote.citation, number, quote.speaker.name if quote.speaker else None)
     return f'<div class="quote"><blockquote dir="auto">{_words(quote)}</blockquote>{byline}{_near_copies(quote)}</div>'
->>>>>>> 8de0029 (Claims: amounts, dates, names and denials decide what is the same and what differs; near copies are one voice, listed at exact places)
 
 
 def _words(quote: Quote) -> str:
