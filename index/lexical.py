@@ -20,6 +20,7 @@ Ids = npt.NDArray[np.int64]
 _ANALYZER = "pincite"
 _WRITER_BYTES = 64_000_000
 _LONGEST_WORD = 100
+_LISTED = 5_000  # more allowed chunks than these are slow to list in a query: the best chunks are sifted instead
 # scripts written without spaces: each character is a word of its own
 _UNSPACED = re.compile("([\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff])")
 
@@ -81,10 +82,18 @@ class LexicalIndex:
         query = tantivy.Query.boolean_query(
             [(tantivy.Occur.Should, tantivy.Query.term_query(schema, "text", term, "freq")) for term in terms]
         )
-        if allowed is not None:
-            chosen = tantivy.Query.term_set_query(schema, "chunk_id", [int(chunk_id) for chunk_id in allowed])
-            unscored = tantivy.Query.const_score_query(chosen, 0.0)
-            query = tantivy.Query.boolean_query([(tantivy.Occur.Must, query), (tantivy.Occur.Must, unscored)])
+        if allowed is None:
+            return self._best(query, k)
+        if len(allowed) > _LISTED:
+            ids, scores = self._best(query, _LISTED)
+            inside = np.isin(ids, allowed)
+            if len(ids) < _LISTED or inside.sum() >= k:
+                return ids[inside][:k], scores[inside][:k]
+        chosen = tantivy.Query.term_set_query(schema, "chunk_id", [int(chunk_id) for chunk_id in allowed])
+        unscored = tantivy.Query.const_score_query(chosen, 0.0)
+        return self._best(tantivy.Query.boolean_query([(tantivy.Occur.Must, query), (tantivy.Occur.Must, unscored)]), k)
+
+    def _best(self, query: tantivy.Query, k: int) -> tuple[Ids, Floats]:
         hits = self._searcher.search(query, limit=k, count=False).hits
         addresses = [address for _, address in hits]
         ids = np.asarray(self._searcher.fast_field_values("chunk_id", addresses), dtype=np.int64)

@@ -6,9 +6,11 @@ import logging
 import os
 import threading
 import weakref
-from collections.abc import Sequence
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from pathlib import Path
+from typing import Generic, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -26,9 +28,12 @@ Floats = npt.NDArray[np.float32]
 Ids = npt.NDArray[np.int64]
 
 Version = tuple[int, int]
+Value = TypeVar("Value")
 
 _log = logging.getLogger(__name__)
-_DOCUMENTS_HELD = 64
+_CHARACTERS_HELD = 50_000_000
+_SEGMENTS_HELD = 500_000
+_FILTERS_HELD = 8
 
 
 class Snapshot:
@@ -51,8 +56,9 @@ class Snapshot:
         self.documents, self.chunks_total = store.counts()
         self.newest_date = store.newest_date()
         self.notes = tuple(FileNote(*row) for row in store.notes())
-        self.document = lru_cache(_DOCUMENTS_HELD)(self._read_document)
-        self.segments = lru_cache(_DOCUMENTS_HELD)(self._read_segments)
+        self.document = _Recent(self._read_document, lambda document: len(document.text), _CHARACTERS_HELD)
+        self.segments = _Recent(self._read_segments, len, _SEGMENTS_HELD)
+        self.matching_chunk_ids = lru_cache(_FILTERS_HELD)(self._read_matching_chunk_ids)
         weakref.finalize(self, store.close)
 
     @classmethod
@@ -87,8 +93,8 @@ class Snapshot:
         with self._lock:
             return {chunk.chunk_id: chunk for chunk in self._store.chunks(chunk_ids)}
 
-    def matching_chunk_ids(
-        self, *, doc_ids: Sequence[str], sources: Sequence[str], date_from: str | None, date_to: str | None
+    def _read_matching_chunk_ids(
+        self, *, doc_ids: tuple[str, ...], sources: tuple[str, ...], date_from: str | None, date_to: str | None
     ) -> Ids:
         """See `Store.matching_chunk_ids`."""
         with self._lock:
@@ -162,3 +168,27 @@ def _open_or_rebuild(store: Store) -> SearchFiles:
             "Make room or allow writing there, then run: pincite check --repair"
         ) from error
     return open_search_folder(index_dir, generation)
+
+
+class _Recent(Generic[Value]):
+    """What was read last, by id, up to so much in all; one thing that is larger is held until the next is read."""
+
+    def __init__(self, read: Callable[[str], Value], size_of: Callable[[Value], int], most: int) -> None:
+        self._read, self._size_of, self._most = read, size_of, most
+        self._held: OrderedDict[str, Value] = OrderedDict()
+        self._size = 0
+        self._lock = threading.Lock()
+
+    def __call__(self, key: str) -> Value:
+        with self._lock:
+            if key in self._held:
+                self._held.move_to_end(key)
+                return self._held[key]
+        value = self._read(key)
+        with self._lock:
+            if key not in self._held:
+                self._held[key] = value
+                self._size += self._size_of(value)
+            while self._size > self._most and len(self._held) > 1:
+                self._size -= self._size_of(self._held.popitem(last=False)[1])
+        return value

@@ -82,3 +82,18 @@ def test_a_folder_that_is_no_index_is_refused(tmp_path: Path) -> None:
     (tmp_path / "meta.json").write_text("{}")
     with pytest.raises(IndexDamaged, match="not a lexical index"):
         LexicalIndex(tmp_path)
+
+
+def test_a_long_list_of_allowed_chunks_finds_the_same_as_a_short_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    index = LexicalIndex(tmp_path)
+    index.update(added=[Words(n, "cat " * (n % 5) + "dog " * (n % 3) + "end") for n in range(1, 301)], removed=[])
+    for allowed in (np.arange(1, 301, 2), np.arange(280, 301)):  # the second lies outside the best 20 in part
+        wanted = index.search(terms("cat"), k=15, allowed=allowed)
+        monkeypatch.setattr("index.lexical._LISTED", 20)
+        found = index.search(terms("cat"), k=15, allowed=allowed)
+        monkeypatch.undo()
+        assert len(wanted[0]) == 15
+        assert set(found[0]) <= set(allowed)
+        np.testing.assert_array_equal(found[1], wanted[1])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import pickle
 import shutil
 from pathlib import Path
@@ -13,7 +14,7 @@ from conftest import Build
 from index.check import check_index
 from index.errors import IndexDamaged, IndexEmpty, IndexNotFound
 from index.search_folder import open_search_folder
-from index.snapshot import Snapshot, newest_version
+from index.snapshot import Snapshot, _Recent, newest_version
 from index.store import FILE_NAME, Store
 
 
@@ -164,3 +165,38 @@ def test_no_index_and_an_empty_one_are_told_apart(tmp_path: Path) -> None:
     Store.create_or_open(tmp_path / FILE_NAME).close()
     with pytest.raises(IndexEmpty, match="no documents yet"):
         Snapshot.open(tmp_path)
+
+
+def test_a_file_that_was_sound_and_is_altered_in_place_is_noticed(build: Build, index_dir: Path) -> None:
+    """Files that a process has verified are not read again for each generation, unless their stamps differ."""
+    build()
+    (path,) = (index_dir / "search" / "1" / "vectors").glob("*.halves")
+    old = path.stat().st_mtime - 100
+    os.utime(path, (old, old))
+    open_search_folder(index_dir, 1)
+    data = bytearray(path.read_bytes())
+    data[7] ^= 1
+    path.write_bytes(data)
+    with pytest.raises(IndexDamaged, match=r"halves is damaged"):
+        open_search_folder(index_dir, 1)
+
+
+def test_an_update_links_what_did_not_change(build: Build, folder: Path, index_dir: Path) -> None:
+    build()
+    (folder / "new.txt").write_text("Another text.")
+    build()
+    shared = {path.stat().st_ino for path in (index_dir / "search" / "1" / "lexical").iterdir()}
+    assert shared & {path.stat().st_ino for path in (index_dir / "search" / "2" / "lexical").iterdir()}
+
+
+def test_large_documents_are_not_all_held_in_memory() -> None:
+    read: list[str] = []
+
+    def of_length(key: str) -> str:
+        read.append(key)
+        return "x" * int(key)
+
+    recent = _Recent(of_length, len, most=100)
+    for key in ("60", "30", "60", "50", "60", "30", "500", "500", "60"):
+        assert len(recent(key)) == int(key)
+    assert read == ["60", "30", "50", "60", "30", "500", "60"]
