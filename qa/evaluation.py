@@ -19,6 +19,7 @@ from qa.errors import AnsweringError, QuestionError
 from qa.metrics import (
     Grades,
     Ranking,
+    RiskPoint,
     exact_match,
     first_relevant_rank,
     hit_at_k,
@@ -28,6 +29,7 @@ from qa.metrics import (
     recall,
     recall_at_k,
     reciprocal_rank_at_k,
+    risk_coverage,
     token_f1,
 )
 from qa.results import Answer, Citation, Passage, Verdict
@@ -47,6 +49,9 @@ RETRIEVAL_METRICS: Mapping[str, Callable[[Ranking, Grades], float]] = {
 }
 
 _CACHED_TEXTS = 4096
+
+RISK_THRESHOLDS = (0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 0.9)
+RIGHT_F1 = 0.5  # an answer that shares so many words with a gold one counts as right in the risk-coverage table
 
 SPAN_EXACTNESS = "span_exactness"
 
@@ -187,6 +192,7 @@ class EvaluationReport:
         retrieval: means over all questions with a relevant document, unanswerable ones included.
         answerable_retrieval: the same over those of them that have an answer; None when answers are not known.
         answers: None when answers are not known.
+        risk_coverage: share of all questions answered, and share of those right, at several thresholds of the score.
         span_exactness: share of quoted and retrieved places where the document holds exactly those words; must be 1.
         results: one per question, in file order.
     """
@@ -198,6 +204,7 @@ class EvaluationReport:
     retrieval: Scores | None
     answerable_retrieval: Scores | None
     answers: Scores | None
+    risk_coverage: tuple[RiskPoint, ...]
     span_exactness: float | None
     config: EvaluationConfig
     seconds: float
@@ -213,6 +220,7 @@ class EvaluationReport:
             "counts": asdict(self.counts),
             "retrieval": {**retrieval, "answerable_only": self.answerable_retrieval} if retrieval else None,
             "answers": self.answers,
+            "risk_coverage": [asdict(point) for point in self.risk_coverage],
             "span_exactness": self.span_exactness,
             "settings": asdict(self.config),
             "seconds": round(self.seconds, 3),
@@ -299,8 +307,17 @@ def report_rows(report: EvaluationReport) -> list[ReportRow]:
             for name, value in (report.answers or {}).items()
             if name != SPAN_EXACTNESS
         ),
+        *_risk_rows(report),
         ReportRow("all that is shown", SPAN_EXACTNESS, report.span_exactness, report.counts.questions),
     ]
+
+
+def _risk_rows(report: EvaluationReport) -> Iterator[ReportRow]:
+    asked = report.counts.answerable + report.counts.unanswerable
+    for point in report.risk_coverage:
+        name = f"score >= {point.threshold}"
+        yield ReportRow("share answered", name, point.answered, asked)
+        yield ReportRow("share of these right", name, point.precision, round(point.answered * asked))
 
 
 @contextmanager
@@ -462,11 +479,18 @@ def _report(
         retrieval=_means(judged) if judged else None,
         answerable_retrieval=_means(_answerable_judged(results)) if judged and golds else None,
         answers={**_answer_scores(answers), SPAN_EXACTNESS: span_exactness} if answers else None,
+        risk_coverage=_risk_coverage(answers) if answers else (),
         span_exactness=span_exactness,
         config=config,
         seconds=seconds,
         results=results,
     )
+
+
+def _risk_coverage(answers: Sequence[AnswerResult]) -> tuple[RiskPoint, ...]:
+    scores = [answer.score for answer in answers]
+    right = [answer.f1 >= RIGHT_F1 and bool(answer.golds) for answer in answers]
+    return tuple(risk_coverage(scores, right, RISK_THRESHOLDS))
 
 
 def _answerable_judged(results: Sequence[QuestionResult]) -> list[Mapping[str, float]]:

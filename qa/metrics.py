@@ -11,6 +11,7 @@ import re
 import string
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 Ranking = Sequence[str]
 Grades = Mapping[str, int]
@@ -171,6 +172,42 @@ def recall(predicted: Sequence[bool], actual: Sequence[bool]) -> float | None:
     Args and errors are those of ``precision``.
     """
     return precision(actual, predicted)
+
+
+@dataclass(frozen=True, slots=True)
+class RiskPoint:
+    """What is answered when only answers of at least this score are given.
+
+    Attributes:
+        answered: share of all questions that get one, in 0..1.
+        precision: share of those answers that are right, in 0..1; None when none is given.
+    """
+
+    threshold: float
+    answered: float
+    precision: float | None
+
+
+def risk_coverage(scores: Sequence[float], right: Sequence[bool], thresholds: Sequence[float]) -> list[RiskPoint]:
+    """Return, for each threshold, how much is answered and how much of that is right.
+
+    Args:
+        scores: (n,) of the answers, higher is surer; 0 for no answer.
+        right: (n,) whether each answer is right.
+        thresholds: above 0.
+
+    Raises:
+        ValueError: the lengths differ.
+
+    Reference:
+        El-Yaniv, R., & Wiener, Y. (2010). On the foundations of noise-free selective classification. JMLR 11.
+    """
+    pairs = list(zip(scores, right, strict=True))
+    points = []
+    for threshold in thresholds:
+        given = [is_right for score, is_right in pairs if score >= threshold]
+        points.append(RiskPoint(threshold, len(given) / len(pairs) if pairs else 0.0, mean(given)))
+    return points
 
 
 def mean(values: Sequence[float]) -> float | None:

@@ -30,6 +30,8 @@ class Evidence:
         lexical: BM25, as a fraction of the highest among the passages read.
         within: fraction of the question's content words, by rarity, that stand in the segments that hold the candidate.
         around: the same, with the segment before and the one after.
+        names: the same for the question's names alone, anywhere in the passage; 1 when it has none.
+        numbers: the same for its numbers: a passage about another year or count is a near miss.
     """
 
     margin: float
@@ -39,6 +41,8 @@ class Evidence:
     lexical: float
     within: float
     around: float
+    names: float
+    numbers: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +79,8 @@ def weigh(
         passage = readable.passage
         gap = passage.dense_score - nearest
         lexical = passage.lexical_score / most if most > 0 else 0.0
+        names = coverage([term for term in terms if term.word[0].isupper()], passage.text)
+        numbers = coverage([term for term in terms if term.word[0].isdigit()], passage.text)
         evidence.append(
             [
                 Evidence(
@@ -85,6 +91,8 @@ def weigh(
                     lexical,
                     within=coverage(terms, _segments_at(candidate, readable, beside=0)),
                     around=coverage(terms, _segments_at(candidate, readable, beside=1)),
+                    names=names,
+                    numbers=numbers,
                 )
                 for candidate in candidates
             ]

@@ -310,6 +310,17 @@ def test_table_rows_say_over_how_many_questions_each_figure_is_taken() -> None:
     assert rows["all that is shown", "span_exactness"].value == 1.0
 
 
+def test_answers_have_a_row_for_each_threshold_and_json_too() -> None:
+    report = evaluate(FOUR_CORPUS, FOUR)
+    answers = [result.answer for result in report.results if result.answer]
+    given = [answer for answer in answers if answer.score >= 0.3]
+    rows = {(row.group, row.metric): row for row in report_rows(report)}
+    assert rows["share answered", "score >= 0.3"].value == len(given) / 4
+    assert rows["share of these right", "score >= 0.3"].value == sum(a.f1 >= 0.5 for a in given if a.golds) / len(given)
+    assert rows["share of these right", "score >= 0.3"].questions == len(given)
+    assert [point["threshold"] for point in report.to_dict()["risk_coverage"]] == [0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 0.9]
+
+
 # Preparing the index
 
 

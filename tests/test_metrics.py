@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from qa.metrics import (
+    RiskPoint,
     exact_match,
     first_relevant_rank,
     hit_at_k,
@@ -21,6 +22,7 @@ from qa.metrics import (
     recall,
     recall_at_k,
     reciprocal_rank_at_k,
+    risk_coverage,
     token_f1,
 )
 
@@ -214,3 +216,12 @@ def test_precision_needs_as_many_predictions_as_cases() -> None:
 def test_the_mean_of_nothing_is_undefined() -> None:
     assert mean([]) is None
     assert mean([0.0, 0.5, 1.0]) == 0.5
+
+
+def test_risk_coverage_counts_answers_of_at_least_the_threshold() -> None:
+    points = risk_coverage([0.9, 0.5, 0.4, 0.0], [True, False, True, False], (0.4, 0.5, 0.9, 0.95))
+    # 3 of 4 answered, 2 of 3 right; 2 of 4, 1 of 2; 1 of 4, 1 of 1; nothing
+    assert [(point.answered, point.precision) for point in points] == [(0.75, 2 / 3), (0.5, 0.5), (0.25, 1), (0, None)]
+    assert risk_coverage([], [], (0.5,)) == [RiskPoint(0.5, 0.0, None)]
+    with pytest.raises(ValueError, match="shorter"):
+        risk_coverage([0.5], [], (0.5,))

@@ -188,8 +188,8 @@ def test_evidence_compares_a_passage_with_those_read_beside_it() -> None:
     evidence = weigh(found, readables, [Term("x", 1.0, 2), Term("z", 1.0, 1)])
     # lexical 2 / 8 and 8 / 8; the second is 0.25 behind the nearest; "z" is missing in the first
     assert evidence == [
-        [Evidence(3.0, 1.5, 0.75, 0.0, 0.25, within=0.5, around=0.5)],
-        [Evidence(1.0, -1.0, 0.5, -0.25, 1.0, within=1.0, around=1.0)],
+        [Evidence(3.0, 1.5, 0.75, 0.0, 0.25, within=0.5, around=0.5, names=1.0, numbers=1.0)],
+        [Evidence(1.0, -1.0, 0.5, -0.25, 1.0, within=1.0, around=1.0, names=1.0, numbers=1.0)],
     ]
 
 
@@ -202,10 +202,27 @@ def test_words_near_a_candidate_are_told_from_words_elsewhere_in_the_passage() -
     assert (evidence.within, evidence.around) == (2 / 4, 3 / 4)
 
 
+def test_names_and_numbers_of_the_question_are_looked_for_in_the_whole_passage() -> None:
+    whole = readable("x y 7 Zed")
+    terms = [Term("Zed", 1.0, 1), Term("Amy", 3.0, 1), Term("7", 2.0, 1), Term("1944", 2.0, 0), Term("x", 9.0, 1)]
+    ((evidence,),) = weigh([[Candidate(0, 1, 0.0, 0.0)]], [whole], terms)
+    assert (evidence.names, evidence.numbers) == (1 / 4, 2 / 4)
+
+
 def test_probability_is_the_logistic_of_the_weighted_evidence() -> None:
     calibration = Calibration({"margin": 0.5, "dense": 2.0}, -1.0, 0.5)
     # -1 + 0.5 * 3 + 2 * 0.25 = 1; 1 / (1 + e^-1) = 0.731059
-    evidence = Evidence(margin=3.0, relevance=9.0, dense=0.25, dense_gap=0.0, lexical=0.0, within=0.0, around=0.0)
+    evidence = Evidence(
+        margin=3.0,
+        relevance=9.0,
+        dense=0.25,
+        dense_gap=0.0,
+        lexical=0.0,
+        within=0.0,
+        around=0.0,
+        names=0.0,
+        numbers=0.0,
+    )
     assert calibration.probability(evidence) == pytest.approx(0.731059, abs=1e-6)
 
 
