@@ -123,7 +123,7 @@ class _Scanner:
         self.notes: list[FileNote] = []
         self.unlisted: list[str] = []
         self._excluded = os.stat(exclude) if os.path.exists(exclude) else None
-        self._suffixes = suffixes
+        self._suffixes = tuple(suffixes)
         self._max_files = max_files
         self._visited: set[tuple[int, int]] = set()
 
@@ -182,8 +182,8 @@ class _Scanner:
             return FileNote(name, "a link to a folder; that folder is read where it stands")
         if not stat.S_ISREG(info.st_mode):
             return FileNote(name, "not a regular file")
-        suffix = os.path.splitext(entry.name)[1]
-        if suffix.lower() not in self._suffixes:
+        if not entry.name.lower().endswith(self._suffixes):
+            suffix = os.path.splitext(entry.name)[1]
             return FileNote(name, f"no reader for {printable(suffix) or 'files without a suffix'}")
         return FileEntry(entry.path, name, info.st_size, info.st_mtime_ns)
 

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from index.documents import Document, Source
-from index.loading import Unreadable, iso_date, load, read_bytes
+from index.loading import Unreadable, load, read_bytes
+from index.loading.loaded import iso_date
 from index.scanning import FileEntry
 
 
@@ -79,7 +80,7 @@ def test_html_gives_its_visible_text_in_lines() -> None:
     loaded = load(page, name="a.html")
     assert loaded.documents[0].text == "Head\n\nOne bold word.\n\nfirst\n\nsecond\n\ntail\nend"
     assert loaded.documents[0].sources == (Source("a.html", "T & U", "The Site", "2020-02-11"),)
-    assert loaded.notes == ("1 hidden elements left out",)
+    assert loaded.notes == ("1 hidden element left out",)
 
 
 def test_deeply_nested_html_is_read() -> None:
