@@ -30,19 +30,18 @@ def read_zip(
         Unreadable: no zip file, more than the limit inside, or no document in it.
     """
     container = Container(data, kind="a zip file")
-    readable = tuple(set(suffixes) - set(_ARCHIVES))
+    readable = tuple(suffixes)
+    members = [member for member in container.members() if not _is_clutter(member)]
+    chosen = [member for member in members if member.lower().endswith(readable)]
+    if sum(container.declared_bytes(member) for member in chosen) > MAX_INSIDE_BYTES:
+        raise TooLargeInside
     documents: list[Document] = []
-    notes: list[str] = []
+    notes = [f"{member}: {_why_unread(member)}" for member in members if not member.lower().endswith(readable)]
     deadline = time.monotonic() + timeout_s
-    for member in container.members():
-        if _is_clutter(member):
-            continue
+    for member in chosen:
         if time.monotonic() > deadline:
             notes.insert(0, f"took too long; {member} and what follows is left out")
             break
-        if not member.lower().endswith(readable) or member.lower().endswith(_ARCHIVES):
-            notes.append(f"{member}: {_why_unread(member)}")
-            continue
         try:
             loaded = load_member(container.read(member), f"{name}#{member}")
         except TooLargeInside:

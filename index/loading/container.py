@@ -38,12 +38,16 @@ class Container:
             raise Unreadable("password-protected" if _ENCRYPTED_PACKAGE in data else f"not {kind}")
         if _directory_bytes(data) > _DIRECTORY_BYTES:
             raise TooLargeInside
-        with self._zip_errors():
+        with self._zip_errors(f"not {kind}"):
             self._zip = zipfile.ZipFile(io.BytesIO(data))
 
     def members(self) -> list[str]:
         """Return the names of all files inside, in their order."""
         return [info.filename for info in self._zip.infolist() if not info.is_dir()]
+
+    def declared_bytes(self, name: str) -> int:
+        """Return how large a member says it is."""
+        return self._zip.getinfo(name).file_size
 
     def __contains__(self, name: str) -> bool:
         return name in self._zip.NameToInfo
@@ -58,7 +62,7 @@ class Container:
         Raises:
             Unreadable: there is no such member, it is encrypted or damaged, or the container holds too much.
         """
-        with self._zip_errors():
+        with self._zip_errors("damaged"):
             info = self._zip.getinfo(name)
             if info.flag_bits & _ENCRYPTED:
                 raise Unreadable("password-protected")
@@ -74,13 +78,13 @@ class Container:
                     yield piece
 
     @contextmanager
-    def _zip_errors(self) -> Iterator[None]:
+    def _zip_errors(self, reason: str) -> Iterator[None]:
         try:
             yield
         except KeyError:
             raise Unreadable(f"not {self.kind}") from None
         except (zipfile.BadZipFile, zipfile.LargeZipFile, zlib.error, EOFError, OSError, ValueError, struct.error):
-            raise Unreadable(f"not {self.kind}, or damaged") from None
+            raise Unreadable(reason) from None
         except (NotImplementedError, RuntimeError):
             raise Unreadable("packed in a way that is not read") from None
 

@@ -65,7 +65,7 @@ FORMATS = {
     ".odt": Format(read_odt, isolated=True, libraries=_XML),
     ".epub": Format(read_epub, isolated=True, libraries=(*_XML, *_PAGES)),
     ".rtf": Format(read_rtf, isolated=True, libraries=("striprtf.striprtf",)),
-    ".eml": Format(read_eml, isolated=True, libraries=("email.policy", "email.utils", *_PAGES)),
+    ".eml": Format(read_eml, isolated=True, libraries=("email.parser", "email.policy", "email.utils", *_PAGES)),
 }
 _PACKED_TEXTS = {f"{suffix}.gz": form for suffix, form in _TEXTS.items()}
 _ALL = {**FORMATS, **_PACKED_TEXTS}

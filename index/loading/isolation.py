@@ -11,6 +11,7 @@ import contextlib
 import json
 import os
 import select
+import signal
 import subprocess
 import sys
 import threading
@@ -22,6 +23,7 @@ from index.documents import Document, Source
 from index.loading.loaded import Loaded, Unreadable
 
 START_S = 60.0
+END_S = 2.0  # within which a process that has closed its pipe is gone
 _PACKAGES = Path(__file__).parents[2]
 _REPLY_LIMIT = 1 << 30
 _PIECE = 1 << 20
@@ -87,14 +89,14 @@ class _Process:
             size -= len(part)
         return b"".join(parts)
 
-    def stop(self) -> int:
-        """End the process, however it is, and return its exit status; below 0 is the number of a signal."""
+    def stop(self, *, patience_s: float = 0.0) -> int:
+        """End the process and return its exit status; below 0 it is the number of a signal."""
         for pipe in (self._process.stdin, self._process.stdout):
             if pipe:
                 with contextlib.suppress(OSError):
                     pipe.close()
         with contextlib.suppress(subprocess.TimeoutExpired):
-            return self._process.wait(0.2)
+            return self._process.wait(patience_s)
         self._process.kill()
         return self._process.wait()
 
@@ -145,7 +147,7 @@ def load_isolated(data: bytes, name: str, *, timeout_s: float) -> Loaded:
             process.stop()
             raise Unreadable("took too long") from None
         except _Ended:
-            status = process.stop()
+            status = process.stop(patience_s=END_S)
             if status == 0 and not is_new:
                 continue
             raise Unreadable(_why_ended(status)) from None
@@ -157,9 +159,10 @@ def load_isolated(data: bytes, name: str, *, timeout_s: float) -> Loaded:
 
 
 def _why_ended(status: int) -> str:
-    from signal import SIGXCPU
-
-    return "took too long" if status == -SIGXCPU else "crashed its reader; damaged, or too large inside"
+    if status == -signal.SIGXCPU:
+        return "took too long"
+    # a library that gets no memory aborts; Python says so, see `worker.py`
+    return "too large inside" if status == -signal.SIGABRT else "damaged: its reader crashed"
 
 
 def _loaded(reply: Any) -> Loaded:

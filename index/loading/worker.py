@@ -15,31 +15,36 @@ import pkgutil
 import resource
 import select
 from dataclasses import astuple
+from io import FileIO
+from pathlib import Path
 from typing import Any, BinaryIO
 
 from index.loading.formats import FORMATS, read_here
 from index.loading.loaded import Unreadable
 
 MEMORY_BYTES = 1 << 30
+LARGE_BYTES = MEMORY_BYTES // 3  # a process that has grown to so much ends after its file, so that none lacks memory
 IDLE_S = 20.0
-LARGE_KB = 300_000  # a process that has needed so much memory ends after its file
+_SIZE = Path("/proc/self/statm")
 
 
 def main() -> None:
     """Answer requests until there are no more."""
     requests, replies = _pipes()
+    size = _SIZE.open("rb", buffering=0) if _SIZE.exists() else None
     _import_everything()
-    _confine(opened=max(requests.fileno(), replies.fileno()) + 1)
+    _confine(opened=max(each.fileno() for each in (requests, replies, size) if each) + 1)
     replies.write(b"+")
     replies.flush()
     while _comes_within(requests, IDLE_S) and (line := requests.readline()):
         request = json.loads(line)
         data = requests.read(request["bytes"])
         _allow_processor_time(request["seconds"])
-        reply = json.dumps(_answer(data, request["name"]), ensure_ascii=False).encode()
+        reply = _answer(data, request["name"])
         replies.write(len(reply).to_bytes(8) + reply)
         replies.flush()
-        if resource.getrusage(resource.RUSAGE_SELF).ru_maxrss > LARGE_KB:
+        del data, reply
+        if size and _bytes_now(size) > LARGE_BYTES:
             return
 
 
@@ -86,19 +91,26 @@ def _allow_processor_time(seconds: float) -> None:
     resource.setrlimit(resource.RLIMIT_CPU, (limit, resource.getrlimit(resource.RLIMIT_CPU)[1]))
 
 
-def _answer(data: bytes, name: str) -> dict[str, Any]:
+def _bytes_now(size: FileIO) -> int:
+    """Return how much address space this process has; from an open file, since none can be opened any more."""
+    return int(os.pread(size.fileno(), 100, 0).split()[0]) * resource.getpagesize()
+
+
+def _answer(data: bytes, name: str) -> bytes:
     try:
         loaded = read_here(data, name)
-        return {
-            "documents": [(document.text, astuple(document.sources[0])) for document in loaded.documents],
-            "notes": loaded.notes,
-        }
+        documents = [(document.text, astuple(document.sources[0])) for document in loaded.documents]
+        return _packed({"documents": documents, "notes": loaded.notes})
     except Unreadable as reason:
-        return {"unreadable": str(reason)}
+        return _packed({"unreadable": str(reason)})
     except MemoryError:
-        return {"unreadable": "too large inside"}
+        return _packed({"unreadable": "too large inside"})
     except Exception as error:  # whatever a parser may raise at bytes that somebody made up
-        return {"unreadable": f"cannot be read: damaged ({type(error).__name__})"}
+        return _packed({"unreadable": f"cannot be read: damaged ({type(error).__name__})"})
+
+
+def _packed(reply: dict[str, Any]) -> bytes:
+    return json.dumps(reply, ensure_ascii=False).encode()
 
 
 if __name__ == "__main__":
