@@ -35,7 +35,7 @@ def checked_name(name: str) -> str:
         raise UploadRefused("The file's name cannot be used: it must be a plain name, without / \\ : or hidden signs.")
     if len(name.encode()) > NAME_BYTES:
         raise UploadRefused(f"The file's name is too long; at most {NAME_BYTES} bytes.")
-    if os.path.splitext(name)[1].lower() not in readable_suffixes():
+    if not name.lower().endswith(tuple(readable_suffixes())):
         raise UploadRefused(f"No reader for such a file. Formats read: {readable_names()}.", 415)
     return name
 
