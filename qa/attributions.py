@@ -11,6 +11,7 @@ from qa.sentence_words import (
 )
 from qa.speaker_phrases import (
     LEADING,
+    is_known,
     long_subject,
     may_speak,
     opening_phrase,
@@ -34,14 +35,17 @@ from qa.speech_words import (
     CUES,
     DETERMINERS,
     DOCUMENTS,
+    FINAL,
     FIRST_PERSON,
     HYPOTHESES,
     NAMELESS,
     NEGATIONS,
     NOT_ACCORDING,
     PREPOSITIONS,
+    REPORTING,
     SAYING,
     SPEAKERS,
+    STARTERS,
     TIMES,
     WITH_TO,
 )
@@ -79,12 +83,12 @@ def attributions(sentence: Sentence) -> list[Attribution]:
 
 
 def opens_speech(s: Sentence) -> bool:
-    """Whether all a sentence says is that someone speaks, so that the next is what they say: "X told reporters"."""
+    """Whether the sentence goes on in the next segment: after "X told reporters", after "said" without a subject."""
     for verb in range(max(1, len(s) - 3), len(s)):
         if s.lower[verb] in SAYING and (verb + 1 == len(s) or SAYING[s.lower[verb]] == "tell"):
             subject = phrase_before(s, verb - 1)
             subject = long_subject(s, verb - 1) if subject is None or subject.start else subject
-            return subject is not None and subject.start == 0
+            return s.lower[verb] in ("said", "says") if subject is None else subject.start == 0
     return False
 
 
@@ -131,7 +135,8 @@ def _labelled(s: Sentence) -> Iterator[Attribution]:
     end = 0
     while end < min(3, len(s)) and s.is_name(end) and (end == 0 or not s.pauses[end]):
         end += 1
-    if 0 < end < len(s) and s.gap(end).startswith(": ") and FIRST_PERSON & set(s.lower[end:]):
+    named = 0 < end < len(s) and s.at(0) not in STARTERS
+    if named and s.gap(end).startswith(": ") and FIRST_PERSON & set(s.lower[end:]):
         yield Attribution(Run(0, end), (Run(end, len(s)),))
 
 
@@ -154,13 +159,14 @@ def _verb(s: Sentence, verb: int) -> Attribution | None:
         return None
     form = s.lower[verb]
     at, passive, denied = before_verb(s, verb)
-    if passive or (denied and CUES[form] not in ("believe", "think", "expect")):
+    raised = CUES[form] in ("believe", "think", "expect") and s.at(verb - 1) in ("not", "t")  # believes that not
+    if passive or (denied and not raised):
         return None
     if form.endswith("ing") and s.at(verb - 1) not in BE and s.at(at + 1) not in BE:
         return _participle(s, verb)
     subject = _subject_before(s, at, form)
     follows = None
-    if s.paused(at + 1) or (subject is None and not s.is_name(at)):
+    if s.paused(at + 1) or subject is None or not is_known(s, subject):
         follows = subject_after(s, verb)
     subject = follows or subject
     if subject is None or s.at(subject.start - 1) in HYPOTHESES or not may_speak(s, subject, form):
@@ -177,10 +183,10 @@ def _subject_before(s: Sentence, at: int, form: str) -> Run | None:
         return None if CUES[form] in ("call", "label", "dub", "brand") else subject_across_pause(s, at)
     if s.at(at) == "who":
         return phrase_before(s, at - 1) if s.at(at - 1) in SPEAKERS else None
-    if s.at(at) in NAMELESS and not s.words[at].isupper():
+    if s.at(at) in DETERMINERS or (s.at(at) in NAMELESS and not s.words[at].isupper()):
         return None
     if s.at(at) in ("and", "but", "then"):
-        return opening_phrase(s) if form in SAYING else None
+        return opening_phrase(s) if form not in CALLING else None
     return qualified_subject(s, at) or phrase_before(s, at) or long_subject(s, at)
 
 
@@ -201,6 +207,8 @@ def subject_after(s: Sentence, verb: int) -> Run | None:
 def _participle(s: Sentence, verb: int) -> Attribution | None:
     """Read "X did this, saying that": the sentence's subject speaks."""
     if s.at(verb - 1) in PREPOSITIONS | DETERMINERS | CONJUNCTIONS or s.lower[verb] == "according":
+        return None
+    if s.lower[verb] in REPORTING and s.lower[verb] != "chanting":
         return None
     if not (s.paused(verb) or s.at(verb - 1) in DOCUMENTS) and s.lower[verb] not in (
         "saying",
@@ -287,6 +295,8 @@ def _according(s: Sentence, start: int, name: int) -> Attribution | None:
         return None
     leading = all(s.at(place) in ADVERBS | CONJUNCTIONS for place in range(start))
     contents = [] if leading else [Run(0, start)]
+    if not leading and "," not in s.gap(start) and "al" in head:
+        return None  # "synthesised according to Smith et al." says how
     if leading or (s.paused(start) and s.pauses[start] and s.paused(speaker.end)):
         contents.append(Run(speaker.end, len(s)))
     contents = [content for content in contents if content.start < content.end]
@@ -315,12 +325,14 @@ def _contents(s: Sentence, subject: Run, verb: int) -> tuple[Run, ...]:
     if quoted_before:
         reopened = next((p for p in range(verb + 1, len(s)) if s.quote_before(p)), len(s))
         return before, Run(reopened, len(s))
-    marked = s.pauses[left] if 0 < left < len(s) else False
-    if (marked or titles_start(s, left) > 0) and (last or (s.pauses[verb + 1] and "," in s.gap(verb + 1))):
+    marked = 0 < left < len(s) and s.pauses[left] and ";" not in s.gap(left)
+    parenthesis = last or ("," in s.gap(verb + 1) and not s.quote_before(verb + 1))
+    if (marked or titles_start(s, left) > 0) and parenthesis:
         return before, Run(start, len(s))
+    end = next((place for place in range(start, len(s)) if ";" in s.gap(place)), len(s))
     if last:
-        return (before,)
-    return (Run(start, len(s)),)
+        return (before,) if s.lower[verb] in FINAL else ()
+    return (Run(start, end),)
 
 
 def _content_start(s: Sentence, verb: int) -> int:
@@ -339,6 +351,8 @@ def _content_start(s: Sentence, verb: int) -> int:
             return opened + (s.lower[opened] == "that")
         if len(s) - start <= _MAX_ADJUNCT:
             return len(s)
+    while s.at(start) in TIMES or (s.at(start) == "on" and s.at(start + 1) in TIMES):
+        start += 1
     return start + (s.at(start) in ("that", "out"))
 
 

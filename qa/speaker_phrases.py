@@ -14,6 +14,7 @@ from qa.speech_words import (
     CONJUNCTIONS,
     CUES,
     DETERMINERS,
+    HONORIFICS,
     MODIFIERS,
     NAMELESS,
     PARTICLES,
@@ -26,9 +27,11 @@ from qa.speech_words import (
     SPEECHLESS,
     TIES,
     TIMES,
+    TITLES,
 )
 
 LEADING = PREPOSITIONS - CLAUSE_PREPOSITIONS
+_DESCRIBING = LEADING | MODIFIERS | PUBLISHED | {"which", "who", "whose", "based", "called", "named", "and", "s"}
 _MAX_APPOSITION = 24
 
 
@@ -66,6 +69,8 @@ def phrase_from(s: Sentence, start: int) -> Run | None:
             names = name_from(s, place)
             place = names.end
         elif s.lower[place] in MODIFIERS:
+            if names is not None and s.lower[place] in TITLES and s.at(place + 1) in TIES:
+                break  # "Jason Marczak director of"
             names = None
             place += 1
         else:
@@ -114,7 +119,7 @@ def _unpublished(s: Sentence, last: int) -> int:
 def _name_start(s: Sentence, last: int) -> int:
     """Return the first word of the name that ends with ``last``, particles and "of the" between capitals included."""
     start = last
-    while not s.paused(start):
+    while not s.paused(start) and s.at(start) not in HONORIFICS:
         if s.is_name(start - 1) or (s.at(start - 1) == "s" and s.is_name(start - 2)):
             start -= 1
             continue
@@ -138,7 +143,8 @@ def _surname_start(s: Sentence, last: int) -> int:
     """Return the first word of the one surname before "et al", particles and hyphens included."""
     while last > 0 and (s.at(last - 1) in PARTICLES or s.gap(last) == "-"):
         last -= 1
-    return last
+    double = s.is_name(last - 1) and not s.words[last - 1].isupper() and not s.paused(last)
+    return last - double
 
 
 def _noun_start(s: Sentence, last: int) -> int:
@@ -195,8 +201,13 @@ def titles_start(s: Sentence, left: int) -> int:
 def opening_phrase(s: Sentence) -> Run | None:
     """Return the name or speaker a sentence begins with."""
     subject = phrase_from(s, 0)
-    known = subject is not None and (s.is_name(subject.end - 1) or s.at(subject.end - 1) in SPEAKERS)
-    return subject if known else None
+    return subject if subject is not None and is_known(s, subject) else None
+
+
+def is_known(s: Sentence, phrase: Run) -> bool:
+    """Whether a phrase is a name, a pronoun or has a word for a speaker; not any noun with its article."""
+    words = set(s.lower[phrase.start : phrase.end])
+    return s.is_name(phrase.end - 1) or bool(words & (SPEAKERS | PRONOUNS | {"al", "colleagues"}))
 
 
 def long_subject(s: Sentence, at: int) -> Run | None:
@@ -221,13 +232,17 @@ def qualified_subject(s: Sentence, at: int) -> Run | None:
         return None
     if s.at(subject.end) in ("who", "which"):
         return subject if at > subject.end + 1 else None
-    apposed = s.is_name(subject.end - 1) and s.at(subject.end) in ("the", "a", "an")
+    then = subject.end + (s.at(subject.end) in ("then", "now", "formerly"))
+    apposed = s.is_name(subject.end - 1) and s.at(then) in ("the", "a", "an")
     return subject if apposed and s.at(at) in SPEAKERS and _only_describes(s, subject.end, at + 1) else None
 
 
 def _only_describes(s: Sentence, start: int, end: int) -> bool:
     """Whether words after a name only say who it is: "the mayor of Y", "who lives in Z", "based in W"."""
-    apposed = s.paused(start) or s.at(start) in DETERMINERS
+    start += s.at(start) in ("then", "now", "formerly")
+    apposed = s.paused(start) or s.paused(start + 1) or s.at(start) in DETERMINERS
+    if start < end and not (apposed or s.at(start) in _DESCRIBING or s.at(start).isdigit()):
+        return False
     for place in range(start, end):
         word = s.lower[place]
         if word in ("which", "who", "whose"):

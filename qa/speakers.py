@@ -55,12 +55,14 @@ def _whole_sentence(text: str, segments: Sequence[Span], first: int, last: int) 
 
 def _runs_on(text: str, segment: Span, following: Span) -> bool:
     """Whether the sentence goes on: after a colon, "said" or a title, before a small letter."""
-    end = segment.of(text).rstrip(f"{QUOTE_MARKS} ")
+    end = segment.of(text).rstrip(f"{QUOTE_MARKS}`' ")
     last_word = end.rsplit(maxsplit=1)[-1] if end else ""
     first_letter = next((c for c in following.of(text) if c.isalnum()), "")
     next_word = following.of(text).split(maxsplit=1)[0].lower()
+    words = [word.strip(",.") for word in following.of(text).lower().split(maxsplit=7)[:7]]
     return (
         first_letter.islower()
+        or (segment.of(text)[-1] in QUOTE_MARKS and first_letter == following.of(text)[0] and SAYING.keys() & words[1:])
         or end.endswith((":", ", al.", " al."))
         or (last_word in SAYING and _AFTER_QUOTATION.search(end) is not None)
         or last_word in _UNFINISHED
@@ -78,7 +80,7 @@ def _is_cut_name(end: str) -> bool:
 def _innermost(sentence: Sentence, found: list[Attribution], answer: Run) -> Attribution | None:
     """Return the attribution that says most closely who speaks the answer."""
     covering = [one for one in found if one.covers(answer)]
-    containing = [one for one in found if answer.start <= one.speaker.start and one.speaker.end <= answer.end]
+    containing = [one for one in found if answer.start < one.speaker.end <= answer.end]
     naming = [one for one in found if _is_name_of(sentence, one.speaker, answer)]
     named = [one for one in covering if not _is_pronoun(sentence, one.speaker) and one not in containing]
     nearest = next((group for group in (naming, named, containing, covering) if group), [])

@@ -13,6 +13,7 @@ from qa.speech_words import (
     ADVERBS,
     AFTER_CALL,
     AFTER_PARTICIPLE,
+    AFTER_STATES,
     ALSO_NOUNS,
     AUXILIARIES,
     BE,
@@ -23,6 +24,7 @@ from qa.speech_words import (
     DOCUMENTS,
     LIKE_THAT,
     NEGATIONS,
+    POSSIBLE,
     PREPOSITIONS,
     PRONOUNS,
     PUTTING,
@@ -50,7 +52,7 @@ def speaks(s: Sentence, verb: int) -> bool:
         return _has_object(s, verb)
     if after == "to" and base not in WITH_TO and form.endswith(("ed", "said", "told", "thought")):
         return form == "said" and s.at(verb + 2) not in AUXILIARIES
-    if base == "tell" and after in ("us", "you", "me"):
+    if form in ("tell", "tells") and after in ("us", "you"):
         return False
     return _has_content(s, verb) and not _is_noun(s, verb) and not _is_participle(s, verb)
 
@@ -60,6 +62,10 @@ def _has_content(s: Sentence, verb: int) -> bool:
     base, after = CUES[s.lower[verb]], s.at(verb + 1)
     if base in WITH_QUOTATION:
         return after == "that" or s.paused(verb + 1)
+    if base == "claim" and (after in ("responsibility", "credit", "victory") or s.is_name(verb + 1)):
+        return True
+    if (base in WITH_TO and after == "to") or (base == "write" and after in ("of", "in", "on", "to")):
+        return True
     return base not in WITH_THAT or after in LIKE_THAT or s.paused(verb + 1) or _is_written(s, verb)
 
 
@@ -71,8 +77,13 @@ def _is_noun(s: Sentence, verb: int) -> bool:
         return False
     if form == base:
         helped = before in AUXILIARIES and before not in BE
+        helped |= after == "to" and s.at(verb + 2) in ("have", "be")
         return not helped and not (after == "that" and (before.endswith("s") or before in PRONOUNS))
-    return form.endswith("s") and (s.paused(verb + 1) or after in _NO_CONTENT or after in CUES)
+    if not form.endswith("s") or (after == "to" and s.at(verb + 2) in ("have", "be")):
+        return False
+    if form == "states":
+        return not (after in AFTER_STATES or s.is_name(verb + 1) or s.quote_before(verb + 1))
+    return s.paused(verb + 1) or after in _NO_CONTENT or after in CUES or after.endswith("ing")
 
 
 def _is_participle(s: Sentence, verb: int) -> bool:
@@ -112,7 +123,7 @@ def before_verb(s: Sentence, verb: int) -> tuple[int, bool, bool]:
             continue
         if word == "to" and s.at(at - 1) not in BE:
             return at, False, True
-        denied |= word in NEGATIONS
+        denied |= word in NEGATIONS | POSSIBLE
         if word in AUXILIARIES or word in NEGATIONS:
             helpers.append(word)
         elif not (word in ADVERBS or (word.endswith("ly") and len(word) > 4)):

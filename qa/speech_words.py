@@ -133,12 +133,17 @@ WITH_QUOTATION = frozenset(
 # Speech with "that" or a quotation, otherwise mostly something else: "maintained its hold", "conceded a goal".
 WITH_THAT = frozenset(
     "maintain observe determine assert contend declare admit acknowledge concede recall threaten promise pledge vow "
-    "fear think expect write find show demonstrate indicate conclude".split()
+    "fear think expect write claim find show demonstrate indicate conclude".split()
 )
 # What such a verb may stand before as well.
-LIKE_THAT = frozenset(
-    "that how why what whether to of there it he she they his her their no in on at having being any nothing".split()
+LIKE_THAT = frozenset("that how why what whether there it he she they no having being any nothing".split())
+# Without a mark before it, an end of a sentence such as "officials are warning" says who spoke it.
+FINAL = frozenset(
+    "said says say warned warns warning wrote writes added adds reported claimed argued argues insisted explained "
+    "noted announced told believe thinks think".split()
 )
+# What makes "states" a verb.
+AFTER_STATES = LIKE_THAT | frozenset("the a an its our this these those in as".split())
 # Nouns as well: "a state", "the claim that". As they stand they are verbs before "that" alone.
 ALSO_NOUNS = frozenset(
     "state claim report note comment demand call estimate promise remark place show find fear point brand label cite "
@@ -159,6 +164,8 @@ NEGATIONS = frozenset(
     "not never t fails failed fail refused refuses refuse declined declines decline hardly without didn doesn don "
     "cannot neither nor nobody no".split()
 )
+# "Would say" has not been said.
+POSSIBLE = frozenset("would could might may should must".split())
 HYPOTHESES = frozenset("if whether unless".split())
 
 PRONOUNS = frozenset("he she they".split())
@@ -172,11 +179,14 @@ DETERMINERS = frozenset(
     "some several many most all both each every another other few various numerous multiple no".split()
 )
 PREPOSITIONS = frozenset(
-    "of for from in at with on by to into over under against about between among during after before since through "
+    "of for from including in at with on by to into over under against about between among during after before since "
+    "through along amid throughout beyond despite except "
     "near within outside inside across around behind toward towards until upon via without".split()
 )
 # They tie a name to what it belongs to: "a spokesman for the ministry", "the police in Delhi".
-TIES = frozenset("of for from in at with by".split())
+TIES = frozenset("of for from including in at with by".split())
+# They begin a name.
+HONORIFICS = frozenset("mr mrs ms dr sir".split())
 # They begin a clause, too: "since the ministry announced".
 CLAUSE_PREPOSITIONS = frozenset("since after before until".split())
 CONJUNCTIONS = frozenset(

@@ -46,6 +46,8 @@ def test_a_quote_shows_the_whole_segments_that_hold_the_answer() -> None:
     shown = quote_of(Reading(readable, Span(28, 31), 0.8), held)
     assert shown.text == "The WSJ reports that nearly 370 civilians died."
     assert shown.answer_text == "370"
+    assert shown.speaker is not None
+    assert shown.speaker.name == "The WSJ"
     across = quote_of(Reading(readable, Span(42, 55), 0.8), held)
     assert across.citation.span == Span(0, 68)
 
