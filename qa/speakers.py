@@ -15,6 +15,7 @@ from qa.speech_words import DETERMINERS, PRONOUNS, SAYING, TITLES
 _UNFINISHED = frozenset(("that", "as", "the"))
 _AFTER_QUOTATION = re.compile(rf"[,{QUOTE_MARKS}] *\w+$")
 _CUT_NAME = 3  # words
+_NEXT_WORDS = 7
 _JOINED = 2  # segments put back on either side where a sentence was cut
 _QUOTATION = 3_000  # characters looked back for the mark that opens a quotation
 
@@ -54,21 +55,20 @@ def _whole_sentence(text: str, segments: Sequence[Span], first: int, last: int) 
 
 
 def _runs_on(text: str, segment: Span, following: Span) -> bool:
-    """Whether the sentence goes on: after a colon, "said" or a title, before a small letter."""
+    """Whether the sentence goes on: after a colon, "said" or a title, before a small letter or "X said"."""
     end = segment.of(text).rstrip(f"{QUOTE_MARKS}`' ")
     last_word = end.rsplit(maxsplit=1)[-1] if end else ""
+    next_words = [word.strip(",.") for word in following.of(text).lower().split(maxsplit=_NEXT_WORDS)[:_NEXT_WORDS]]
     first_letter = next((c for c in following.of(text) if c.isalnum()), "")
-    next_word = following.of(text).split(maxsplit=1)[0].lower()
-    words = [word.strip(",.") for word in following.of(text).lower().split(maxsplit=7)[:7]]
-    return (
-        first_letter.islower()
-        or (segment.of(text)[-1] in QUOTE_MARKS and first_letter == following.of(text)[0] and SAYING.keys() & words[1:])
-        or end.endswith((":", ", al.", " al."))
-        or (last_word in SAYING and _AFTER_QUOTATION.search(end) is not None)
-        or last_word in _UNFINISHED
-        or opens_speech(Sentence(text, segment))
-        or ((last_word in TITLES or _is_cut_name(end)) and next_word not in DETERMINERS)
-    )
+    if first_letter.islower() or end.endswith((":", ", al.", " al.")) or last_word in _UNFINISHED:
+        return True
+    if segment.of(text)[-1] in QUOTE_MARKS and first_letter == following.of(text)[0]:
+        return not SAYING.keys().isdisjoint(next_words[1:])
+    if last_word in SAYING and _AFTER_QUOTATION.search(end):
+        return True
+    if (last_word in TITLES or _is_cut_name(end)) and next_words[0] not in DETERMINERS:
+        return True
+    return opens_speech(Sentence(text, segment))
 
 
 def _is_cut_name(end: str) -> bool:

@@ -12,7 +12,7 @@ from markdown_it import MarkdownIt
 from pages import answer, hostile_corpus, news_corpus, passage, quote
 
 from index.documents import Document, Source, Span
-from qa.results import Answer, Citation, CitationCheck, CitationKey, CitationState, Claim
+from qa.results import Answer, Citation, CitationCheck, CitationKey, CitationState, Claim, Speaker
 from ui import render
 
 TEXTS = st.text(st.characters(codec="utf-8"), max_size=200)
@@ -160,6 +160,15 @@ def test_the_byline_names_speaker_source_and_date(differs: Answer) -> None:
     card = Parsed(render.answer_card(differs))
     assert card.inside["bdi"][:2] == ["The WSJ", "seeds/000_fd202e94ced50b5a.txt"]
     assert card.inside["div"][-1].endswith("Committee on Relief3 Mar 2017")
+
+
+def test_the_byline_says_who_hands_a_speaker_s_words_on() -> None:
+    document = one_document("<b>WSJ cited sources to say 370 died")
+    one = quote(document, document.text, "370", "sources")
+    handed_on = replace(one, speaker=Speaker("sources", Span(13, 20), Speaker("<b>WSJ", Span(0, 6))))
+    card = Parsed(render.answer_card(answer("q", Claim("370", (handed_on,)))))
+    assert card.inside["bdi"][0] == "sources, cited by <b>WSJ"
+    assert "b" not in card.tags
 
 
 def test_chips_are_numbered_and_are_their_own_links(differs: Answer) -> None:

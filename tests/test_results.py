@@ -117,3 +117,13 @@ def test_the_json_of_an_answer_is_the_documented_one() -> None:
         ],
         "missing_words": ["many"],
     }
+
+
+def test_a_speaker_whose_words_another_hands_on_names_both() -> None:
+    document = Document.from_raw("The WSJ cited sources to say 370 died", Source("a.txt"))
+    speaker = Speaker("sources", Span(14, 21), Speaker("The WSJ", Span(0, 7)))
+    quote = Quote(Citation.from_document(document, Span(0, 37)), Span(29, 32), 0.75, speaker)
+    plain = quote.to_dict()
+    assert str(speaker) == "sources, cited by The WSJ"
+    assert (plain["speaker"], plain["speaker_via"]) == ("sources", "The WSJ")
+    assert document.text[plain["speaker_via_start"] : plain["speaker_via_end"]] == "The WSJ"
