@@ -76,7 +76,7 @@ def test_the_speakers_of_the_seed(answer: str, speaker: str | None) -> None:
         ("The plant was described by Greenpeace as a ticking time bomb.", "ticking time bomb", "Greenpeace"),
         ("Smith met Jones. He said the deal was off.", "the deal", None),
         ("A town called Saraqib lies on the highway.", "Saraqib", None),
-        ("The train left according to schedule.", "train", None),
+        ("Members voted according to the party line.", "voted", None),
         ("It is said that the treasure lies there.", "treasure", None),
         ("The report did not say how many people died.", "how many people", None),
         ("Both eruptions claimed thousands of lives.", "thousands", None),
