@@ -7,6 +7,7 @@ Python's own `sqlite3` serves a damaged page as it is; here each page is compare
 from __future__ import annotations
 
 import errno
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
@@ -44,6 +45,25 @@ class Database:
             database.execute("PRAGMA journal_mode = WAL")
             database.execute("PRAGMA synchronous = FULL")
         return database
+
+    @classmethod
+    @contextmanager
+    def appearing_whole(cls, path: Path) -> Iterator[Database]:
+        """Yield a new database to fill; the file has its name only when the block has ended and all is on disk."""
+        making = path.with_name(f".{path.name}-new")
+        for left in path.parent.glob(f"{making.name}*"):
+            left.unlink()
+        database = cls.open_for_writing(making)
+        try:
+            yield database
+        finally:
+            database.close()
+        making.rename(path)
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
 
     @classmethod
     def open_for_reading(cls, path: Path) -> Database:

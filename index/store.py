@@ -123,11 +123,16 @@ class Store:
     @classmethod
     def create_or_open(cls, path: Path) -> Store:
         """Open for writing; an index that is not there is made, empty, at generation 0."""
+        if not path.exists():
+            with Database.appearing_whole(path) as database, database.transaction():
+                database.execute(_SCHEMA)
+                cls(database).set_meta(format=FORMAT_VERSION, generation=0)
         store = cls(Database.open_for_writing(path))
-        if not store._db.execute("SELECT 1 FROM sqlite_master WHERE name = 'meta'").fetchone():
-            with store.transaction():
-                store._db.execute(_SCHEMA)
-                store.set_meta(format=FORMAT_VERSION, generation=0, documents=0, chunks=0, content_sum="0")
+        if not path.exists():
+            with Database.appearing_whole(path) as database, database.transaction():
+                database.execute(_SCHEMA)
+                cls(database).set_meta(format=FORMAT_VERSION, generation=0, documents=0, chunks=0, content_sum="0")
+        store = cls(Database.open_for_writing(path))
         store._check_format()
         return store
 

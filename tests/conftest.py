@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections.abc import Callable, Sequence
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -92,6 +93,17 @@ def folder(tmp_path: Path) -> Path:
     (path / "cheese.txt").write_text("Gouda is a Dutch cheese. Brie comes from France.\n")
     (path / "space.md").write_text("---\ntitle: Space news\ndate: 2021-02-18\n---\nThe rover landed on Mars.\n")
     return path
+
+
+@pytest.fixture
+def ram_path(tmp_path: Path) -> Iterator[Path]:
+    """A folder in memory where there is one: tests that build hundreds of times need not wait for a disk's syncs."""
+    memory = Path("/dev/shm")
+    if not memory.is_dir():
+        yield tmp_path
+        return
+    with tempfile.TemporaryDirectory(dir=memory, prefix="pincite-test-") as folder:
+        yield Path(folder)
 
 
 @pytest.fixture
