@@ -24,7 +24,7 @@ from index.changes import Comparison, compare
 from index.chunking import CHUNKING_VERSION, ChunkingConfig
 from index.documents import Document
 from index.embedding import Encoder
-from index.errors import CorpusError, IndexBusy, IndexMismatch
+from index.errors import CorpusError, IndexBusy, IndexMismatch, system_errors
 from index.loading import MAX_FILE_MB, readable_names, readable_suffixes
 from index.planning import Planner, ToCut
 from index.reading import LAST_GOOD_STAYS, ReadFile, read_ahead
@@ -119,10 +119,12 @@ def build_index(
         IndexBusy: another process is building this index.
         IndexMismatch: the index was made with another model, chunking or format.
         ModelError: the encoder cannot be loaded or misbehaves.
+        StorageError: the index folder cannot be written: disk full, read-only, I/O error.
     """
     label_roots(roots, known={})  # a wrong path must not leave an empty index behind
-    index_dir.mkdir(parents=True, exist_ok=True)
-    with _lock(index_dir):
+    with system_errors(index_dir):
+        index_dir.mkdir(parents=True, exist_ok=True)
+    with system_errors(index_dir), _lock(index_dir):
         store = Store.create_or_open(index_dir / FILE_NAME)
         try:
             return _Build(store, roots, encoder, config or BuildConfig(), on_progress).run()

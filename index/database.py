@@ -9,7 +9,7 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -117,7 +117,9 @@ class Database:
         return self._connection.reserve_bytes("main") == _CHECKSUM_BYTES
 
     def close(self) -> None:
-        self._connection.close()
+        """Give the file back; a log that cannot be merged into it stays beside it, and is read from there."""
+        with suppress(apsw.FullError, apsw.IOError):
+            self._connection.close()
 
 
 class Rows:

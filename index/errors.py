@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 import os
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 
@@ -48,14 +50,25 @@ class StorageError(IndexingError, OSError):
     """The operating system does not read or write the index: no room, read-only, a failing disk."""
 
 
+@contextmanager
+def system_errors(path: Path) -> Iterator[None]:
+    """Turn what the operating system refuses while an index folder is written into a StorageError."""
+    try:
+        yield
+    except IndexingError:
+        raise
+    except OSError as error:
+        raise storage_error(Path(os.fsdecode(error.filename)) if error.filename else path, error.errno or 0) from error
+
+
 def storage_error(path: Path, number: int) -> StorageError:
     """Return the sentence for an error number of the operating system, met while reading or writing a path."""
     kept = "The index is as it was before"
     if number in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-        free = shutil.disk_usage(path.parent).free / 1_000_000
-        return StorageError(
-            f"Disk full: {path} cannot grow, its disk has {free:,.0f} MB left. {kept}. Make room first."
-        )
-    if number in (errno.EROFS, errno.EACCES, errno.EPERM):
-        return StorageError(f"{path} cannot be opened or written: {os.strerror(number)}. {kept}.")
+        free = shutil.disk_usage(_existing(path)).free / 1_000_000
+        return StorageError(f"Disk full: {path} cannot grow, its disk has {free:,.0f} MB left. {kept}; make room.")
     return StorageError(f"{path} cannot be read or written: {os.strerror(number)}. {kept}.")
+
+
+def _existing(path: Path) -> Path:
+    return next(parent for parent in (path, *path.absolute().parents) if parent.exists())

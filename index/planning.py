@@ -12,7 +12,8 @@ import numpy.typing as npt
 
 from index.chunking import ChunkingConfig, chunk_spans
 from index.documents import Span, with_heading
-from index.embedding import Encoder
+from index.embedding import Encoder, Floats
+from index.errors import IndexingError, ModelError
 from index.segmenting import segment
 from index.store import PlannedChunk, PlannedDocument, Store, pack_spans
 
@@ -117,12 +118,35 @@ class Planner:
         for start in range(0, len(keys), EMBEDDED_AT_A_TIME):
             on_progress(start / len(keys))
             batch = keys[start : start + EMBEDDED_AT_A_TIME]
-            vectors = self._encoder.encode_documents([missing[key] for key in batch])
+            vectors = self._vectors([missing[key] for key in batch])
             for row in np.flatnonzero(~np.isfinite(vectors).all(axis=1)):
-                vectors[row] = self._encoder.encode_documents([missing[batch[row]]])[0]
+                vectors[row] = self._vectors([missing[batch[row]]])[0]
             usable = np.flatnonzero(np.isfinite(vectors).all(axis=1))
             self._store.put_vectors([batch[row] for row in usable], vectors[usable])
             self.embedded += len(batch)
+
+    def _vectors(self, texts: Sequence[str]) -> Floats:
+        """Return what the encoder makes of texts.
+
+        Raises:
+            ModelError: it fails, or gives another number or size of vectors than it promised.
+        """
+        model, expected = self._encoder.fingerprint.model, (len(texts), self._encoder.fingerprint.dimension)
+        try:
+            vectors = self._encoder.encode_documents(texts)
+        except IndexingError:
+            raise
+        except Exception as error:  # a model's library lets errors of many kinds through
+            raise ModelError(
+                f"The model {model!r} failed ({type(error).__name__}: {error}). The index is kept as it is; run the "
+                "same command again to go on, or take another model: pincite index --model MODEL --rebuild"
+            ) from error
+        if vectors.shape != expected:
+            raise ModelError(
+                f"The model {model!r} returned {' x '.join(map(str, vectors.shape))} numbers, expected "
+                f"{' x '.join(map(str, expected))} (texts x dimension). The index is kept as it is."
+            )
+        return vectors
 
 
 def _planned(cut: _Cut, usable: set[bytes]) -> PlannedDocument:

@@ -126,11 +126,6 @@ class Store:
         if not path.exists():
             with Database.appearing_whole(path) as database, database.transaction():
                 database.execute(_SCHEMA)
-                cls(database).set_meta(format=FORMAT_VERSION, generation=0)
-        store = cls(Database.open_for_writing(path))
-        if not path.exists():
-            with Database.appearing_whole(path) as database, database.transaction():
-                database.execute(_SCHEMA)
                 cls(database).set_meta(format=FORMAT_VERSION, generation=0, documents=0, chunks=0, content_sum="0")
         store = cls(Database.open_for_writing(path))
         store._check_format()

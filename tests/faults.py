@@ -7,6 +7,7 @@ is not; random kills and `RLIMIT_FSIZE` reach it.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pickle
 import shutil
@@ -20,6 +21,12 @@ from pathlib import Path
 from typing import Any
 
 import apsw
+from conftest import StubEncoder, StubReader
+
+from index.build import build_index
+from index.check import check_index
+from index.errors import IndexNotFound
+from qa.corpus import Corpus
 
 WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC
 AUDITED = {"os.mkdir", "os.rename", "os.link", "os.symlink", "os.remove", "os.rmdir", "os.truncate"}
@@ -90,7 +97,9 @@ def _write_all(descriptor: int, data: bytes) -> None:
     if sys.platform != "win32":
         import resource
 
-        resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.getrlimit(resource.RLIMIT_FSIZE)[1]))
+        resource.setrlimit(
+            resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.getrlimit(resource.RLIMIT_FSIZE)[1])
+        )
     while data:
         data = data[os.write(descriptor, data) :]
 
@@ -206,3 +215,102 @@ def fresh_copy(source: Path, target: Path) -> Path:
     if source.exists():
         shutil.copytree(source, target)
     return target
+
+
+QUESTIONS = ("Which river flows through Vienna?", "Dutch cheese", "the rover")
+State = tuple[Any, ...] | None
+
+
+def state_of(index_dir: Path) -> State:
+    """Return all a person can see of an index: its id, every document with its places, and what it finds."""
+    try:
+        corpus = Corpus.open(index_dir, encoder=StubEncoder(), reader=StubReader())
+        index_id = corpus.status().index_id
+    except IndexNotFound:
+        return None
+    found = [[passage.to_dict() for passage in corpus.retrieve(question)] for question in QUESTIONS]
+    documents = {passage["doc_id"]: corpus.document(passage["doc_id"]) for row in found for passage in row}
+    answers = [corpus.ask(question).to_dict() for question in QUESTIONS]
+    return index_id, without_scores(found), documents, without_scores(answers)
+
+
+def without_scores(value: Any) -> Any:
+    """Leave out scores: BM25 counts of an updated index differ from those of a fresh one in the third digit."""
+    if isinstance(value, dict):
+        return {key: without_scores(item) for key, item in value.items() if "score" not in key}
+    return [without_scores(item) for item in value] if isinstance(value, list) else value
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A corpus folder, its index before (absent for the first build), and what both must look like."""
+
+    folder: Path
+    before: Path
+    index_dir: Path
+    old: State
+    new: State
+
+    def build(self) -> None:
+        build_index(self.index_dir, [self.folder], encoder=StubEncoder())
+
+    def watched_build(self, watcher: Callable[[Operation], None]) -> None:
+        watch(self.index_dir, watcher)
+        self.build()
+
+    def restart(self) -> None:
+        fresh_copy(self.before, self.index_dir)
+
+
+def problems_after(scene: Scene) -> list[str]:
+    """Return what is wrong with the index as a killed build left it, and after the next build."""
+    problems = []
+    with contextlib.suppress(IndexNotFound):
+        report = check_index(scene.index_dir)
+        problems += [] if report.is_sound else [f"check: {report}"]
+    left = state_of(scene.index_dir)
+    if left not in (scene.old, scene.new):
+        problems.append(f"neither the old nor the new index: {left}")
+    scene.build()
+    if state_of(scene.index_dir) != scene.new:
+        problems.append("the next build did not complete it")
+    if not check_index(scene.index_dir).is_sound:
+        problems.append("the next build left something unsound")
+    if leftovers := [path.name for path in scene.index_dir.rglob(".*-*") if path.is_dir()]:
+        problems.append(f"the next build left {leftovers}")
+    return problems
+
+
+def evenly(total: int, count: int) -> list[int]:
+    """Return ``count`` numbers from 0 to total - 1, the first and the last among them."""
+    return [round(number * (total - 1) / (count - 1)) for number in range(count)]
+
+
+def operations(scene: Scene) -> int:
+    def count() -> int:
+        counter = Counter()
+        scene.watched_build(counter)
+        return counter.count
+
+    scene.restart()
+    counted = in_child(count)
+    assert counted.value, counted.trace
+    return int(counted.value)
+
+
+def make_scene(place: Path, *, update: bool) -> Scene:
+    """Return a first build, or an update of one file of two, with a third one new in both."""
+    folder, before, index_dir = place / "docs", place / "before", place / "index"
+    folder.mkdir()
+    (folder / "rivers.txt").write_text("The Danube flows through Vienna. The Rhine flows through Cologne.\n")
+    (folder / "cheese.txt").write_text("Gouda is a Dutch cheese. Brie comes from France.\n")
+    old = None
+    if update:
+        build_index(before, [folder], encoder=StubEncoder())
+        old = state_of(before)
+        (folder / "cheese.txt").write_text("Edam is a Dutch cheese.\n")
+    (folder / "space.txt").write_text("The rover landed on Mars.\n")
+    scene = Scene(folder, before, index_dir, old, None)
+    scene.restart()
+    scene.build()
+    return Scene(folder, before, index_dir, old, state_of(index_dir))
