@@ -124,7 +124,7 @@ def build_index(
     label_roots(roots, known={})  # a wrong path must not leave an empty index behind
     with system_errors(index_dir):
         index_dir.mkdir(parents=True, exist_ok=True)
-    with system_errors(index_dir), _lock(index_dir):
+    with system_errors(index_dir), build_lock(index_dir):
         store = Store.create_or_open(index_dir / FILE_NAME)
         try:
             return _Build(store, roots, encoder, config or BuildConfig(), on_progress).run()
@@ -133,7 +133,12 @@ def build_index(
 
 
 @contextlib.contextmanager
-def _lock(index_dir: Path) -> Iterator[None]:
+def build_lock(index_dir: Path) -> Iterator[None]:
+    """Hold the right to change an index.
+
+    Raises:
+        IndexBusy: another process holds it.
+    """
     # a lock of the operating system: it goes with the process that held it, however that ends
     try:
         with filelock.FileLock(index_dir / LOCK_NAME, timeout=0):
@@ -468,7 +473,7 @@ class _Build:
         store.set_meta(
             **settings,
             generation=generation,
-            index_id=_index_id(settings, store.content_sum),
+            index_id=index_id_of(settings, store.content_sum),
             roots={str(root): label for root, label in roots.items()},
             built_at=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         )
@@ -529,7 +534,7 @@ def refuse_mismatch(name: str, found: Any, wanted: Any) -> None:
     )
 
 
-def _index_id(settings: Mapping[str, Any], content_sum: str) -> str:
+def index_id_of(settings: Mapping[str, Any], content_sum: str) -> str:
     """Return 12 hexadecimal digits that name exactly this content, made in exactly this way."""
     named = json.dumps([settings, content_sum], sort_keys=True)
     return hashlib.sha256(named.encode()).hexdigest()[:12]

@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from index.documents import Chunk, Document
-from index.errors import IndexDamaged, IndexEmpty
-from index.search_folder import open_search_folder, write_search_folder
-from index.store import FILE_NAME, Store
+from index.build import build_lock, index_id_of, refuse_mismatch
+from index.chunking import ChunkingConfig
+from index.documents import Chunk, Document, with_heading
+from index.embedding import Encoder, Fingerprint, load_encoder
+from index.errors import DocumentNotFound, IndexDamaged, IndexEmpty, system_errors
+from index.planning import Planner, ToCut, vector_key
+from index.search_folder import SearchFiles, open_search_folder, write_search_folder
+from index.store import FILE_NAME, UNIT_TOLERANCE, PlannedDocument, Store
 
-_UNIT_TOLERANCE = 0.01  # half precision rounds a unit vector's length by less than this
+_SAME = 1e-3  # both are half precision
+_DOCUMENTS_AT_A_TIME = 100
 _CHUNKS_AT_A_TIME = 4096
+
+Progress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,117 +33,219 @@ class CheckReport:
 
     Attributes:
         store_problems: sentences on `corpus.sqlite`; cannot be repaired from anything else.
+        document_problems: sentences on segments, chunks and vectors; they can be made again from the texts.
         search_problem: a sentence on the search folder, or None; it can be made again from the store.
-        repaired: the search folder was made again.
+        repaired: what can be made again has been.
     """
 
     generation: int
     documents: int
     chunks: int
     store_problems: tuple[str, ...]
+    document_problems: tuple[str, ...]
     search_problem: str | None
     repaired: bool = False
 
     @property
     def is_sound(self) -> bool:
         """Nothing was found, or all that was found has been repaired."""
-        return not self.store_problems and (self.search_problem is None or self.repaired)
+        found = self.store_problems or self.document_problems or self.search_problem
+        return not found or (self.repaired and not self.store_problems)
 
     def to_dict(self) -> dict[str, Any]:
-        return {
-            "sound": self.is_sound,
-            **{name: getattr(self, name) for name in self.__slots__ if name != "store_problems"},
-            "store_problems": list(self.store_problems),
-        }
+        plain = {name: getattr(self, name) for name in self.__slots__}
+        lists = {name: list(value) for name, value in plain.items() if isinstance(value, tuple)}
+        return {"sound": self.is_sound, **plain, **lists}
 
 
-def check_index(index_dir: Path, *, repair: bool = False) -> CheckReport:
-    """Read everything once and compare.
+def check_index(
+    index_dir: Path,
+    *,
+    repair: bool = False,
+    encoder: Encoder | None = None,
+    on_progress: Progress = lambda stage, done, total: None,
+) -> CheckReport:
+    """Read everything once and compare; memory is bounded by the largest document and the list of documents.
 
-    Checked are SQLite's own structure, every document's hash, that segments and chunks lie inside their documents,
-    that vectors are finite and of unit length, the checksums of the search folder, and that it holds the store's
-    chunks, no more and no fewer.
+    Checked are SQLite's own structure and the checksum of each of its pages; every document's hash; that segments and
+    chunks lie inside their documents, and every document has a place; that each chunk's vector is the one of its words,
+    finite and of unit length; the counts; the index id, from all places; the checksums of the search folder, and that
+    it holds the store's chunks with the store's vectors, no more and no fewer.
 
     Args:
         index_dir: the index folder.
-        repair: make a damaged search folder again from the store.
+        repair: make again what can be: segments, chunks and vectors from the texts, the search folder from the store.
+        encoder: embeds again where that is needed; None loads the one the index was made with.
+        on_progress: called with what is being done, how much of it is done, and how much there is.
 
     Raises:
         IndexNotFound: there is no index.
         IndexEmpty: nothing has been built in it yet.
         IndexDamaged: the store cannot be read at all.
+        IndexBusy: it is to be repaired while another process builds it.
+        StorageError: the repair cannot be written.
     """
-    store = Store.open_for_reading(index_dir / FILE_NAME)
+    with build_lock(index_dir) if repair else nullcontext():
+        store = Store.open_for_reading(index_dir / FILE_NAME)
+        try:
+            if store.generation == 0:
+                raise IndexEmpty("The index has no documents yet. Add some: pincite index FOLDER")
+            check = _Check(store, on_progress)
+            report = check.run()
+        finally:
+            store.close()
+        if not repair or report.store_problems or not (report.document_problems or report.search_problem):
+            return report
+        with system_errors(index_dir):
+            _repair(index_dir, check, encoder, on_progress)
+        return replace(report, repaired=True)
+
+
+class _Check:
+    """One run.
+
+    Attributes:
+        to_cut: ids of documents whose segments, chunks or vectors are not what their texts give.
+        bad_vectors: keys of vectors that are not vectors.
+    """
+
+    def __init__(self, store: Store, on_progress: Progress) -> None:
+        self.store = store
+        self.progress = on_progress
+        self.to_cut: set[str] = set()
+        self.bad_vectors: set[bytes] = set()
+        self.encoder = Fingerprint(**store.meta("encoder"))
+        self.search: SearchFiles | None = None
+        self.other_vectors = 0
+
+    def run(self) -> CheckReport:
+        generation, (documents, chunks) = self.store.generation, self.store.counts()
+        self.progress("structure", 0, 0)
+        store_problems = [f"{FILE_NAME}: {problem}" for problem in self.store.integrity_problems()]
+        search_problem = self._open_search()
+        document_problems: list[str] = []
+        if not store_problems:
+            store_problems += self._whole_problems()
+            document_ids = self.store.document_ids()
+            for done, doc_id in enumerate(document_ids):
+                if done % _DOCUMENTS_AT_A_TIME == 0:
+                    self.progress("documents", done, len(document_ids))
+                try:
+                    document_problems += self._document_problems(self.store.document(doc_id))
+                except (IndexDamaged, DocumentNotFound) as error:
+                    store_problems.append(str(error))
+        if search_problem is None and self.other_vectors:
+            search_problem = (
+                f"search/{generation}/ holds other vectors than {FILE_NAME} for {self.other_vectors} chunks"
+            )
+        return CheckReport(
+            generation, documents, chunks, tuple(store_problems), tuple(document_problems), search_problem
+        )
+
+    def _whole_problems(self) -> Iterator[str]:
+        if (counted := self.store.count_rows()) != self.store.counts():
+            yield f"{FILE_NAME} holds {counted} documents and chunks, not {self.store.counts()}"
+        yield from self.store.unconnected()
+        settings = {name: self.store.meta(name) for name in ("encoder", "chunking", "segmenter")}
+        if index_id_of(settings, self.store.summed_content()) != self.store.meta("index_id"):
+            yield f"{FILE_NAME}: the places and texts are not those that index id {self.store.meta('index_id')} names"
+
+    def _open_search(self) -> str | None:
+        generation = self.store.generation
+        try:
+            search = open_search_folder(self.store.path.parent, generation)
+        except IndexDamaged as error:
+            return str(error)
+        batches = self.store.chunk_batches(_CHUNKS_AT_A_TIME)
+        expected = np.asarray([chunk.chunk_id for batch in batches for chunk in batch], dtype=np.int64)
+        if not np.array_equal(search.vectors.ids, expected):
+            return f"search/{generation}/ holds the vectors of other chunks than {FILE_NAME}"
+        if len(search.lexical) != len(expected):
+            return f"search/{generation}/ holds the words of {len(search.lexical)} chunks, not {len(expected)}"
+        self.search = search
+        return None
+
+    def _document_problems(self, document: Document) -> list[str]:
+        heading, chunks = self.store.heading(document.doc_id), self.store.chunks_of(document.doc_id)
+        problems = [*self._span_problems(document, chunks)]
+        if heading != document.sources[0].title:
+            problems.append(f"{document.path} is indexed under another title")
+        if not problems:
+            problems += self._vector_problems(document, heading, chunks)
+        if problems:
+            self.to_cut.add(document.doc_id)
+        return problems
+
+    def _span_problems(self, document: Document, chunks: Sequence[Chunk]) -> Iterator[str]:
+        end = len(document.text)
+        try:
+            segments = self.store.segments(document.doc_id)
+        except IndexDamaged:
+            yield f"the segments of {document.path} are damaged"
+            return
+        if any(segment.end > end for segment in segments):
+            yield f"a segment of {document.path} ends outside its text"
+        if any(left.end > right.start for left, right in itertools.pairwise(segments)):
+            yield f"segments of {document.path} overlap"
+        if any(chunk.span.end > end or not chunk.span for chunk in chunks):
+            yield f"a chunk of {document.path} is outside its text"
+
+    def _vector_problems(self, document: Document, heading: str | None, chunks: Sequence[Chunk]) -> Iterator[str]:
+        rows = self.store.vector_rows(document.doc_id)
+        size = 2 * self.encoder.dimension
+        wrong = [c for c in chunks if rows[c.chunk_id][0] != self._key(document, heading, c)]
+        short = [c for c in chunks if len(rows[c.chunk_id][1] or b"") != size]
+        if wrong:
+            yield f"{len(wrong)} chunks of {document.path} have the vectors of other words"
+        if short:
+            self.bad_vectors |= {rows[c.chunk_id][0] for c in short}
+            yield f"{len(short)} chunks of {document.path} have no vector, or one of another length"
+        if wrong or short or not chunks:
+            return
+        joined = b"".join(rows[chunk.chunk_id][1] or b"" for chunk in chunks)
+        vectors = np.frombuffer(joined, dtype="<f2").reshape(len(chunks), -1).astype(np.float32)
+        bad = ~(np.abs(np.linalg.norm(vectors, axis=1) - 1) <= UNIT_TOLERANCE)  # so that NaN is bad
+        if bad.any():
+            self.bad_vectors |= {rows[chunks[row].chunk_id][0] for row in np.flatnonzero(bad).tolist()}
+            yield f"{bad.sum()} vectors of {document.path} are not of unit length"
+        elif self.search is not None:
+            ids = np.asarray([chunk.chunk_id for chunk in chunks], dtype=np.int64)
+            differ = np.abs(self.search.vectors.vectors_of(ids) - vectors) > _SAME
+            self.other_vectors += int(differ.any(axis=1).sum())
+
+    def _key(self, document: Document, heading: str | None, chunk: Chunk) -> bytes:
+        return vector_key(self.encoder, with_heading(heading, chunk.span.of(document.text)))
+
+
+def _repair(index_dir: Path, check: _Check, encoder: Encoder | None, on_progress: Progress) -> None:
+    """Cut and embed documents again, write the search folder, and commit both as a new generation."""
+    store = Store.create_or_open(index_dir / FILE_NAME)
     try:
-        if store.generation == 0:
-            raise IndexEmpty("The index has no documents yet. Add some: pincite index FOLDER")
-        documents, chunks = store.counts()
-        all_chunks = store.chunks()
-        problems = tuple(_store_problems(store, all_chunks))
-        search_problem = _search_problem(store, all_chunks)
-        repaired = bool(search_problem and repair and not problems)
-        if repaired:
-            dimension = store.meta("encoder")["dimension"]
-            write_search_folder(store, store.generation, dimension=dimension, since=None)
-        return CheckReport(store.generation, documents, chunks, problems, search_problem, repaired)
+        plans: list[PlannedDocument] = []
+        if check.to_cut:
+            encoder = encoder or load_encoder(check.encoder.model)
+            refuse_mismatch("encoder", check.encoder.to_dict(), encoder.fingerprint.to_dict())
+            with store.transaction():
+                store.remove_vectors(check.bad_vectors)
+            plans = _plans(store, sorted(check.to_cut), encoder, on_progress)
+        on_progress("writing", 0, 0)
+        with store.transaction():
+            store.remove_chunks(check.to_cut)
+            store.put_documents(plans)
+            generation = store.generation + 1
+            store.set_meta(generation=generation)
+            write_search_folder(store, generation, dimension=check.encoder.dimension, since=None)
     finally:
         store.close()
 
 
-def _store_problems(store: Store, all_chunks: Sequence[Chunk]) -> Iterator[str]:
-    yield from (f"{FILE_NAME}: {problem}" for problem in store.integrity_problems())
-    chunks: dict[str, list[Chunk]] = {}
-    for chunk in all_chunks:
-        chunks.setdefault(chunk.doc_id, []).append(chunk)
-    for doc_id in store.document_ids():
-        own = chunks.pop(doc_id, [])
-        try:
-            yield from _document_problems(store.document(doc_id), store, own)
-        except (IndexDamaged, LookupError) as error:
-            yield str(error)
-    yield from (f"chunks of document {doc_id}, which is not there" for doc_id in chunks)
-    yield from _vector_problems(store, [chunk.chunk_id for chunk in all_chunks])
-
-
-def _document_problems(document: Document, store: Store, chunks: list[Chunk]) -> Iterator[str]:
-    end = len(document.text)
-    segments = store.segments(document.doc_id)
-    if any(segment.end > end for segment in segments):
-        yield f"a segment of {document.path} ends outside its text"
-    if any(left.end > right.start for left, right in itertools.pairwise(segments)):
-        yield f"segments of {document.path} overlap"
-    if not chunks:
-        yield f"{document.path} has no chunks"
-    if any(chunk.span.end > end or not chunk.span for chunk in chunks):
-        yield f"a chunk of {document.path} is outside its text"
-
-
-def _vector_problems(store: Store, chunk_ids: Sequence[int]) -> Iterator[str]:
-    dimension = store.meta("encoder")["dimension"]
-    for start in range(0, len(chunk_ids), _CHUNKS_AT_A_TIME):
-        part = chunk_ids[start : start + _CHUNKS_AT_A_TIME]
-        try:
-            vectors = store.vectors_of(part)
-        except (IndexDamaged, ValueError):
-            yield "some chunks have no vector, or one of another length"
-            continue
-        if vectors.shape[1] != dimension:
-            yield f"vectors have {vectors.shape[1]} numbers, expected {dimension}"
-            continue
-        lengths = np.linalg.norm(vectors, axis=1)
-        bad = int((~np.isfinite(lengths) | (np.abs(lengths - 1) > _UNIT_TOLERANCE)).sum())
-        if bad:
-            yield f"{bad} vectors are not of unit length"
-
-
-def _search_problem(store: Store, all_chunks: Sequence[Chunk]) -> str | None:
-    try:
-        search = open_search_folder(store.path.parent, store.generation)
-    except IndexDamaged as error:
-        return str(error)
-    expected = np.asarray([chunk.chunk_id for chunk in all_chunks], dtype=np.int64)
-    if not np.array_equal(np.sort(search.vectors.ids), expected):
-        return f"search/{store.generation}/ holds the vectors of other chunks than {FILE_NAME}"
-    if len(search.lexical) != len(expected):
-        return f"search/{store.generation}/ holds the words of {len(search.lexical)} chunks, not {len(expected)}"
-    return None
+def _plans(store: Store, doc_ids: Sequence[str], encoder: Encoder, on_progress: Progress) -> list[PlannedDocument]:
+    chunking = {name: value for name, value in store.meta("chunking").items() if name != "version"}
+    planner = Planner(store, encoder, ChunkingConfig(**chunking))
+    plans: list[PlannedDocument] = []
+    for done, doc_id in enumerate(doc_ids):
+        on_progress("repairing", done, len(doc_ids))
+        document = store.document(doc_id)
+        to_cut = ToCut(doc_id, document.text, document.sources[0].title, is_held=True)
+        plans += planner.plan([to_cut], on_progress=lambda fraction: None).documents
+    return plans

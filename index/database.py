@@ -21,6 +21,7 @@ from index.errors import IndexBusy, IndexDamaged, storage_error
 
 _VFS = "cksmvfs"
 _CHECKSUM_BYTES = 8
+_PAGE_BYTES = 4096
 _BUSY_MS = 5000
 _SHORT_READ = apsw.SQLITE_IOERR_SHORT_READ
 _CHECKSUM_DIFFERS = apsw.SQLITE_IOERR_DATA
@@ -37,11 +38,13 @@ class Database:
     def open_for_writing(cls, path: Path) -> Database:
         """Open a file, made when it is not there, with a write-ahead log and a sync at every commit."""
         with _translated(path):
+            _refuse_part_of_a_page(path)
             database = cls(
                 _connect(path.absolute().as_uri(), apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE), path
             )
             if not path.stat().st_size:
                 database._connection.reserve_bytes("main", _CHECKSUM_BYTES)
+            database.execute(f"PRAGMA page_size = {_PAGE_BYTES}")
             database.execute("PRAGMA journal_mode = WAL")
             database.execute("PRAGMA synchronous = FULL")
         return database
@@ -69,14 +72,14 @@ class Database:
     def open_for_reading(cls, path: Path) -> Database:
         """Open a file read-only; every statement sees the same state of it until `close`."""
         with _translated(path):
+            _refuse_part_of_a_page(path)
             uri = f"{path.absolute().as_uri()}?mode=ro"
             try:
                 return cls._begun(uri, path)
             except apsw.CantOpenError:
                 # a folder nobody can write to has no place for the files that writers and readers meet in; without
                 # a log beside it the file is all there is, and nobody changes it
-                log = path.with_name(f"{path.name}-wal")
-                if log.exists() and log.stat().st_size:
+                if _has_log(path):
                     raise
                 return cls._begun(f"{uri}&immutable=1", path)
 
@@ -88,11 +91,11 @@ class Database:
         return cls(connection, path)
 
     def execute(self, sql: str, values: Sequence[Any] = ()) -> Rows:
-        with _translated(self.path):
+        with _translated(self.path, self._connection):
             return Rows(self._connection.execute(sql, values), self.path)
 
     def executemany(self, sql: str, rows: Iterable[Sequence[Any]]) -> None:
-        with _translated(self.path):
+        with _translated(self.path, self._connection):
             self._connection.executemany(sql, rows)
 
     @property
@@ -149,6 +152,20 @@ def damaged(path: Path, what: str) -> IndexDamaged:
     )
 
 
+def _has_log(path: Path) -> bool:
+    log = path.with_name(f"{path.name}-wal")
+    return log.exists() and log.stat().st_size > 0
+
+
+def _refuse_part_of_a_page(path: Path) -> None:
+    """Refuse a file that ends inside a page: SQLite reads the rest of it as zeros, and compares no checksum then.
+
+    With a log beside it the page may be in there, whole: a checkpoint was stopped.
+    """
+    if path.exists() and path.stat().st_size % _PAGE_BYTES and not _has_log(path):
+        raise damaged(path, "its end is missing")
+
+
 def _connect(uri: str, flags: int) -> apsw.Connection:
     _load_checksums()
     connection = apsw.Connection(uri, flags=flags | apsw.SQLITE_OPEN_URI, vfs=_VFS)
@@ -163,7 +180,7 @@ def _load_checksums() -> None:
 
 
 @contextmanager
-def _translated(path: Path) -> Iterator[None]:
+def _translated(path: Path, connection: apsw.Connection | None = None) -> Iterator[None]:
     """Turn what SQLite reports into the errors of this package.
 
     Raises:
@@ -180,9 +197,9 @@ def _translated(path: Path) -> Iterator[None]:
             raise
         raise damaged(path, str(error)) from error
     except apsw.IOError as error:
-        if error.extendedresult in (_CHECKSUM_DIFFERS, _SHORT_READ):  # type: ignore[attr-defined]  # missing in its stubs
+        if getattr(error, "extendedresult", 0) in (_CHECKSUM_DIFFERS, _SHORT_READ):
             raise damaged(path, "a page of it is not what was written") from error
-        raise storage_error(path, errno.EIO) from error
+        raise storage_error(path, (connection and connection.system_errno) or errno.EIO) from error
     except UnicodeDecodeError as error:
         raise damaged(path, "it holds text that is no text") from error
     except (apsw.BusyError, apsw.LockedError) as error:

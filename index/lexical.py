@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import tempfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -43,18 +45,41 @@ class LexicalIndex:
             IndexDamaged: the folder holds something else.
         """
         try:
-            self._index = tantivy.Index(_schema(), path=str(folder))
+            self._index = self._opened(folder)
         except (ValueError, OSError) as error:
             raise IndexDamaged(f"{folder.name}/ is not a lexical index") from error
-        self._index.register_tokenizer(_ANALYZER, _analyzer())
-        self._index.config_reader(reload_policy="manual")
         self._searcher = self._index.searcher()
+
+    def _opened(self, folder: Path) -> tantivy.Index:
+        if not os.access(folder, os.W_OK):  # tantivy makes a lock file even to read
+            self._links = tempfile.TemporaryDirectory(prefix="pincite-")
+            for file in folder.iterdir():
+                if not file.name.endswith(".lock"):
+                    Path(self._links.name, file.name).symlink_to(file.absolute())
+            folder = Path(self._links.name)
+        index = tantivy.Index(_schema(), path=str(folder))
+        index.register_tokenizer(_ANALYZER, _analyzer())
+        index.config_reader(reload_policy="manual")
+        return index
 
     def __len__(self) -> int:
         return int(self._searcher.num_docs)
 
     def update(self, *, added: Iterable[Words], removed: Iterable[int]) -> None:
-        """Remove and add chunks, in one commit on disk."""
+        """Remove and add chunks, in one commit on disk.
+
+        Raises:
+            OSError: it cannot be written.
+        """
+        try:
+            self._update(added, removed)
+        except ValueError as error:
+            if refused := re.search(r"os error (\d+)|code: (\d+)", str(error)):
+                number = int(refused[1] or refused[2])
+                raise OSError(number, os.strerror(number)) from error
+            raise
+
+    def _update(self, added: Iterable[Words], removed: Iterable[int]) -> None:
         writer = self._index.writer(heap_size=_WRITER_BYTES, num_threads=1)
         for chunk_id in removed:
             writer.delete_documents_by_term("chunk_id", chunk_id)

@@ -6,13 +6,14 @@ import hashlib
 import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 import numpy.typing as npt
 
 from index.chunking import ChunkingConfig, chunk_spans
 from index.documents import Span, with_heading
-from index.embedding import Encoder, Floats
+from index.embedding import Encoder, Fingerprint, Floats
 from index.errors import IndexingError, ModelError
 from index.segmenting import segment
 from index.store import PlannedChunk, PlannedDocument, Store, pack_spans
@@ -98,9 +99,8 @@ class Planner:
         fitted = ChunkingConfig(chunk_tokens, min(self._chunking.overlap_tokens, chunk_tokens // 2))
         segments = segment(document.text)
         chunks = chunk_spans(segments, self._token_starts(document.text, segments), fitted)
-        salt = json.dumps(fingerprint.to_dict(), sort_keys=True)
         words = (with_heading(document.heading, chunk.of(document.text)) for chunk in chunks)
-        keys = [hashlib.sha256(f"{salt}\n{text}".encode()).digest()[:16] for text in words]
+        keys = [vector_key(fingerprint, text) for text in words]
         return _Cut(document, segments, chunks, keys)
 
     def _token_starts(self, text: str, segments: Sequence[Span]) -> npt.NDArray[np.int64]:
@@ -147,6 +147,16 @@ class Planner:
                 f"{' x '.join(map(str, expected))} (texts x dimension). The index is kept as it is."
             )
         return vectors
+
+
+def vector_key(fingerprint: Fingerprint, words: str) -> bytes:
+    """Return the key under which the vector that an encoder makes of words is stored."""
+    return hashlib.sha256(f"{_salt(fingerprint)}\n{words}".encode()).digest()[:16]
+
+
+@cache
+def _salt(fingerprint: Fingerprint) -> str:
+    return json.dumps(fingerprint.to_dict(), sort_keys=True)
 
 
 def _planned(cut: _Cut, usable: set[bytes]) -> PlannedDocument:

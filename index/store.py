@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 FORMAT_VERSION = 2
 FILE_NAME = "corpus.sqlite"
+UNIT_TOLERANCE = 0.01  # half precision rounds a unit vector's length by less than this
 DEFAULT_INDEX = ".pincite"
 INDEX_VARIABLE = "PINCITE_INDEX"
 _CONTENT_MODULUS = 1 << 256
@@ -245,6 +246,11 @@ class Store:
         """A number that names all sources with their texts, in whatever order they came."""
         return str(self.meta("content_sum"))
 
+    def summed_content(self) -> str:
+        """Return what `content_sum` is to be, from all places."""
+        rows = self._db.execute(f"SELECT doc_id, file, {_SOURCE_COLUMNS} FROM sources")
+        return str(sum(_digest(Place(row[0], row[1], _source(row[2:]))) for row in rows) % _CONTENT_MODULUS)
+
     def heading(self, doc_id: str) -> str | None:
         """Return the title a document's chunks are embedded with.
 
@@ -281,7 +287,10 @@ class Store:
         row = self._db.execute("SELECT segments FROM documents WHERE doc_id = ?", (doc_id,)).fetchone()
         if row is None:
             raise DocumentNotFound(f"The index holds no document {doc_id!r}.")
-        return unpack_spans(row[0])
+        try:
+            return unpack_spans(row[0])
+        except ValueError as error:
+            raise damaged(self.path, f"the segments of document {doc_id} are not spans") from error
 
     def document_ids(self) -> list[str]:
         return [row[0] for row in self._db.execute("SELECT doc_id FROM documents ORDER BY doc_id")]
@@ -367,6 +376,13 @@ class Store:
         while batch := list(itertools.islice(rows, size)):
             yield [Chunk(chunk_id, doc_id, Span(start, end)) for chunk_id, doc_id, start, end in batch]
 
+    def chunks_of(self, doc_id: str) -> list[Chunk]:
+        """Return a document's chunks, in order of id."""
+        rows = self._db.execute(
+            'SELECT chunk_id, doc_id, start, "end" FROM chunks WHERE doc_id = ? ORDER BY chunk_id', (doc_id,)
+        )
+        return [Chunk(chunk_id, doc_id, Span(start, end)) for chunk_id, doc_id, start, end in rows]
+
     def matching_chunk_ids(
         self, *, doc_ids: Sequence[str], sources: Sequence[str], date_from: str | None, date_to: str | None
     ) -> npt.NDArray[np.int64]:
@@ -432,7 +448,21 @@ class Store:
         if not chunk_ids:
             return np.empty((0, 0), dtype=np.float32)
         joined = b"".join(rows[chunk_id] for chunk_id in chunk_ids)
-        return np.frombuffer(joined, dtype="<f2").reshape(len(chunk_ids), -1).astype(np.float32)
+        vectors = np.frombuffer(joined, dtype="<f2").reshape(len(chunk_ids), -1).astype(np.float32)
+        if (~(np.abs(np.linalg.norm(vectors, axis=1) - 1) <= UNIT_TOLERANCE)).any():  # so that NaN is refused
+            raise damaged(self.path, "some vectors are not of unit length; pincite check --repair makes them again")
+        return vectors
+
+    def vector_rows(self, doc_id: str) -> dict[int, tuple[bytes, bytes | None]]:
+        """Return, by chunk id, the key and the bytes of each vector of a document; None for a missing one."""
+        rows = self._db.execute(
+            "SELECT chunk_id, vector_key, vector FROM chunks LEFT JOIN vectors ON key = vector_key WHERE doc_id = ?",
+            (doc_id,),
+        )
+        return {chunk_id: (key, vector) for chunk_id, key, vector in rows}
+
+    def remove_vectors(self, keys: Iterable[bytes]) -> None:
+        self._db.executemany("DELETE FROM vectors WHERE key = ?", [(key,) for key in keys])
 
     def remove_unused_vectors(self, keys: Iterable[bytes] | None) -> None:
         """Remove those of the vectors that no chunk uses; None looks at all of them, seconds in a large index."""
@@ -455,17 +485,28 @@ class Store:
             self._db.execute("SELECT count(*) FROM chunks").fetchone()[0],
         )
 
+    def unconnected(self) -> Iterator[str]:
+        """Yield a sentence for each kind of row that belongs to a document which is not there."""
+        for table in ("chunks", "sources"):
+            count = self._db.execute(
+                f"SELECT count(*) FROM {table} WHERE doc_id NOT IN (SELECT doc_id FROM documents)"
+            ).fetchone()[0]
+            if count:
+                yield f"{FILE_NAME}: {count} {table} belong to documents that are not there"
+
     def newest_date(self) -> str | None:
         return self._db.execute("SELECT max(date) FROM sources").fetchone()[0]  # type: ignore[no-any-return]
 
     def texts(self, chunks: Sequence[Chunk]) -> Iterator[tuple[Chunk, str | None, str]]:
         """Yield each chunk with its document's heading and its own text; neighbours of one document are cheap."""
-        held: tuple[str, str | None, str] = ("", None, "")
+        held: tuple[str, str | None, str] | None = ("", None, "")
         for chunk in chunks:
-            if chunk.doc_id != held[0]:
+            if held is None or chunk.doc_id != held[0]:
                 held = self._db.execute(
                     "SELECT doc_id, heading, text FROM documents WHERE doc_id = ?", (chunk.doc_id,)
                 ).fetchone()
+            if held is None:
+                raise damaged(self.path, f"document {chunk.doc_id}, of which it holds chunks, is missing")
             yield chunk, held[1], chunk.span.of(held[2])
 
     def integrity_problems(self) -> list[str]:
@@ -498,10 +539,17 @@ def pack_spans(spans: Sequence[Span]) -> bytes:
 
 
 def unpack_spans(packed: bytes) -> list[Span]:
+    """Return what `pack_spans` packed.
+
+    Raises:
+        ValueError: it packed something else.
+    """
     import numpy as np
 
-    pairs = np.frombuffer(packed, dtype="<u4").reshape(-1, 2).tolist()
-    return [Span(start, end) for start, end in pairs]
+    pairs = np.frombuffer(packed, dtype="<u4").reshape(-1, 2)
+    if (pairs[:, 0] >= pairs[:, 1]).any():  # as a page of zeros has it, whose checksum is zero too
+        raise ValueError("a span without characters")
+    return [Span(start, end) for start, end in pairs.tolist()]
 
 
 _SOURCE_COLUMNS = "path, title, publisher, date, author, page_starts"

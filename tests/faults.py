@@ -8,6 +8,7 @@ is not; random kills and `RLIMIT_FSIZE` reach it.
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import pickle
 import shutil
@@ -167,7 +168,9 @@ class WatchedFile(apsw.VFSFile):
         try:
             self.system.tell(f"sqlite {kind}", self.path)
         except OSError as error:
-            raise (apsw.FullError if error.errno == 28 else apsw.IOError)(str(error)) from error
+            failed = (apsw.FullError if error.errno == errno.ENOSPC else apsw.IOError)(str(error))
+            failed.extendedresult = apsw.SQLITE_FULL if error.errno == errno.ENOSPC else apsw.SQLITE_IOERR_WRITE  # type: ignore[attr-defined]
+            raise failed from error
 
     def xWrite(self, data: bytes, offset: int) -> None:
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import resource
 import shutil
@@ -44,10 +45,10 @@ def assert_foreseen(ended: Child, where: str) -> None:
 @pytest.mark.parametrize("error", ["ENOSPC", "EIO"])
 @pytest.mark.parametrize("lasting", [False, True], ids=["once", "from then on"])
 def test_a_write_that_fails_anywhere_loses_nothing(scene: Scene, error: str, lasting: bool) -> None:
-    number = getattr(__import__("errno"), error)
+    number = getattr(errno, error)
     total = operations(scene)
     said = set()
-    for at in evenly(total, 14):
+    for at in evenly(total, 10):
         scene.restart()
         counter = Counter(failing(number), range(at, total * 2 if lasting else at + 1))
         ended = in_child(lambda counter=counter: scene.watched_build(counter))
@@ -61,7 +62,7 @@ def test_a_file_that_cannot_grow_loses_nothing(scene: Scene) -> None:
     """Files limited to more and more bytes; this reaches what the native libraries write too."""
     largest = max(path.stat().st_size for path in scene.index_dir.rglob("*") if path.is_file())
     outcomes = []
-    for size in evenly(largest, 14):
+    for size in evenly(largest, 10):
         scene.restart()
 
         def build(size: int = size) -> None:
@@ -93,15 +94,15 @@ def read_only(scene: Scene) -> Iterator[Path]:
     """The old index in a folder that nobody can write."""
     top = Path(tempfile.mkdtemp())
     shutil.copytree(scene.before, top / "index")
-    folders = [path for path in (top / "index").rglob("*") if path.is_dir()] + [top / "index", top]
-    for path in (top / "index").rglob("*"):
-        path.chmod(0o555 if path.is_dir() else 0o444)
-    for path in (top, top / "index"):
-        path.chmod(0o555)
+    make_writable(top, False)
     yield top / "index"
-    for path in reversed(folders):
-        path.chmod(0o755)
+    make_writable(top, True)
     shutil.rmtree(top)
+
+
+def make_writable(top: Path, writable: bool) -> None:
+    for path in [top, *top.rglob("*")]:
+        path.chmod(0o755 if writable else 0o555)
 
 
 def test_an_index_that_cannot_be_written_answers_and_is_not_built(scene: Scene, read_only: Path) -> None:
@@ -114,10 +115,9 @@ def test_an_index_that_cannot_be_written_answers_and_is_not_built(scene: Scene, 
 
 
 def test_a_read_only_index_whose_search_files_are_damaged_says_what_to_do(scene: Scene, read_only: Path) -> None:
-    for folder in (read_only, read_only / "search"):
-        folder.chmod(0o755)
+    make_writable(read_only, True)
     shutil.rmtree(read_only / "search")
-    read_only.chmod(0o555)
+    make_writable(read_only, False)
     asked = unprivileged(lambda: Corpus.open(read_only, encoder=StubEncoder()))
     assert isinstance(asked.error, IndexDamaged), asked.trace
     assert "pincite check --repair" in str(asked.error)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import logging
 import os
 import pickle
+import re
 import shutil
 from pathlib import Path
 
 import pytest
-from conftest import Build
+from conftest import Build, StubEncoder
 
 from index.check import check_index
 from index.errors import IndexDamaged, IndexEmpty, IndexNotFound
@@ -128,20 +129,40 @@ def test_an_altered_text_is_refused_by_name(build: Build, index_dir: Path) -> No
     assert "docs/rivers.txt" in report.store_problems[0]
 
 
-def test_check_finds_what_does_not_fit_together(build: Build, index_dir: Path) -> None:
-    for damage, problem in [
-        ('UPDATE chunks SET "end" = 100000 WHERE chunk_id = 1', "outside its text"),
-        ("DELETE FROM chunks WHERE chunk_id = 1", "has no chunks"),
-        ("UPDATE vectors SET vector = zeroblob(64)", "not of unit length"),
-        ("DELETE FROM vectors", "no vector"),
-    ]:
-        shutil.rmtree(index_dir, ignore_errors=True)
-        build()
-        store = Store.create_or_open(index_dir / FILE_NAME)
-        store._db.execute(damage)
-        store.close()
-        report = check_index(index_dir)
-        assert any(problem in found for found in report.store_problems), (damage, report)
+@pytest.mark.parametrize(
+    ("damage", "problem", "repairable"),
+    [
+        ('UPDATE chunks SET "end" = 100000 WHERE chunk_id = 1', "a chunk of docs/.* is outside its text", True),
+        ("UPDATE chunks SET start = start + 1 WHERE chunk_id = 1", "have the vectors of other words", True),
+        ("UPDATE documents SET segments = x'0000000000000000'", "the segments of docs/.* are damaged", True),
+        ("UPDATE documents SET segments = x'00000000ffff0000'", "a segment of docs/.* ends outside its text", True),
+        ("UPDATE documents SET heading = 'Other'", "indexed under another title", True),
+        ("UPDATE vectors SET vector = zeroblob(64)", "not of unit length", True),
+        ("UPDATE vectors SET vector = zeroblob(60)", "no vector, or one of another length", True),
+        ("DELETE FROM vectors", "no vector", True),
+        ("DELETE FROM chunks WHERE chunk_id = 1", "documents and chunks, not", False),
+        ("UPDATE sources SET date = '1999-01-01' WHERE path LIKE '%space%'", "that index id .* names", False),
+        ("DELETE FROM sources WHERE path LIKE '%space%'", "The index holds no document", False),
+        ("DELETE FROM documents WHERE text LIKE '%Gouda%'", "1 chunks belong to documents that are not there", False),
+    ],
+)
+def test_check_finds_what_does_not_fit_together_and_repairs_what_the_texts_give(
+    build: Build, index_dir: Path, encoder: StubEncoder, damage: str, problem: str, repairable: bool
+) -> None:
+    build()
+    assert check_index(index_dir).is_sound
+    store = Store.create_or_open(index_dir / FILE_NAME)
+    store._db.execute(damage)
+    store.close()
+    report = check_index(index_dir)
+    assert not report.is_sound
+    found = report.document_problems if repairable else report.store_problems
+    assert any(re.search(problem, sentence) for sentence in found), report
+    repaired = check_index(index_dir, repair=True, encoder=encoder)
+    assert repaired.repaired is repairable
+    assert check_index(index_dir).is_sound is repairable
+    if repairable:
+        assert len(Snapshot.open(index_dir).vectors) == 3
 
 
 def test_a_search_folder_of_other_chunks_is_found_and_repaired(build: Build, folder: Path, index_dir: Path) -> None:

@@ -259,7 +259,9 @@ def cite(
 @app.command()
 def check(
     index_dir: IndexOption = None,
-    repair: Annotated[bool, typer.Option("--repair", help="Make damaged search files again.")] = False,
+    repair: Annotated[
+        bool, typer.Option("--repair", help="Make again what can be: passages, vectors, search files.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Verify the whole index: every hash, every place, every vector. Exits with 1 when something is wrong."""
@@ -267,16 +269,17 @@ def check(
         from index.check import check_index
         from index.store import default_index
 
-        report = check_index(index_dir or default_index(), repair=repair)
+        with _progress() as on_progress:
+            report = check_index(index_dir or default_index(), repair=repair, on_progress=on_progress)
     if as_json:
         _print_json(report.to_dict())
     else:
         _out.print(f"{_count(report.documents, 'document')}, {_count(report.chunks, 'passage')} read.")
         for problem in report.store_problems:
             _out.print(_plain(problem))
-        if report.search_problem:
-            remedy = "made again." if report.repaired else "pincite check --repair makes it again; nothing is lost."
-            _out.print(_plain(f"{report.search_problem}; {remedy}"))
+        remedy = "made again." if report.repaired else "pincite check --repair makes it again; nothing is lost."
+        for problem in (*report.document_problems, *filter(None, [report.search_problem])):
+            _out.print(_plain(f"{problem}; {remedy}"))
         if report.is_sound:
             _out.print("The index is sound.")
     if not report.is_sound:
