@@ -37,16 +37,15 @@ class Database:
     @classmethod
     def open_for_writing(cls, path: Path) -> Database:
         """Open a file, made when it is not there, with a write-ahead log and a sync at every commit."""
+        _refuse_part_of_a_page(path)
         with _translated(path):
-            _refuse_part_of_a_page(path)
-            database = cls(
-                _connect(path.absolute().as_uri(), apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE), path
-            )
+            flags = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE
+            database = cls(_connect(path.absolute().as_uri(), flags), path)
             if not path.stat().st_size:
                 database._connection.reserve_bytes("main", _CHECKSUM_BYTES)
-            database.execute(f"PRAGMA page_size = {_PAGE_BYTES}")
-            database.execute("PRAGMA journal_mode = WAL")
-            database.execute("PRAGMA synchronous = FULL")
+        database.execute(f"PRAGMA page_size = {_PAGE_BYTES}")
+        database.execute("PRAGMA journal_mode = WAL")
+        database.execute("PRAGMA synchronous = FULL")
         return database
 
     @classmethod
@@ -71,24 +70,16 @@ class Database:
     @classmethod
     def open_for_reading(cls, path: Path) -> Database:
         """Open a file read-only; every statement sees the same state of it until `close`."""
+        _refuse_part_of_a_page(path)
+        uri = f"{path.absolute().as_uri()}?mode=ro"
+        if not os.access(path.parent, os.W_OK) and not _has_log(path):
+            # no place for the files in which readers and writers meet; but the file is all there is, and stays as it is
+            uri += "&immutable=1"
         with _translated(path):
-            _refuse_part_of_a_page(path)
-            uri = f"{path.absolute().as_uri()}?mode=ro"
-            try:
-                return cls._begun(uri, path)
-            except apsw.CantOpenError:
-                # a folder nobody can write to has no place for the files that writers and readers meet in; without
-                # a log beside it the file is all there is, and nobody changes it
-                if _has_log(path):
-                    raise
-                return cls._begun(f"{uri}&immutable=1", path)
-
-    @classmethod
-    def _begun(cls, uri: str, path: Path) -> Database:
-        connection = _connect(uri, apsw.SQLITE_OPEN_READONLY)
-        connection.execute("BEGIN")
-        connection.execute("SELECT 1 FROM sqlite_schema").fetchone()  # the first read fixes what is seen
-        return cls(connection, path)
+            database = cls(_connect(uri, apsw.SQLITE_OPEN_READONLY), path)
+        database.execute("BEGIN")
+        database.execute("SELECT 1 FROM sqlite_schema").fetchone()  # the first read fixes what is seen
+        return database
 
     def execute(self, sql: str, values: Sequence[Any] = ()) -> Rows:
         with _translated(self.path, self._connection):
@@ -133,15 +124,15 @@ class Rows:
         self._path = path
 
     def __iter__(self) -> Iterator[Any]:
-        with _translated(self._path):
+        with _translated(self._path, self._cursor.connection):
             yield from self._cursor
 
     def fetchone(self) -> Any:
-        with _translated(self._path):
+        with _translated(self._path, self._cursor.connection):
             return self._cursor.fetchone()
 
     def fetchall(self) -> list[Any]:
-        with _translated(self._path):
+        with _translated(self._path, self._cursor.connection):
             return self._cursor.fetchall()
 
 

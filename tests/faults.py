@@ -11,6 +11,7 @@ import contextlib
 import errno
 import os
 import pickle
+import resource
 import shutil
 import sys
 import tempfile
@@ -55,34 +56,39 @@ class Child:
     trace: str = ""
 
 
+class Running:
+    """Work in a forked child, which may be killed or stopped by its ``process`` id, and must be waited for."""
+
+    def __init__(self, work: Callable[[], Any]) -> None:
+        self._reply = tempfile.TemporaryFile()  # noqa: SIM115 - closed by `wait`
+        self.process = os.fork()
+        if self.process:
+            return
+        try:
+            try:
+                outcome = (work(), None, "")
+            except BaseException as error:
+                outcome = (None, error, traceback.format_exc())
+            _write_all(self._reply.fileno(), _pickled(outcome))
+        finally:
+            os._exit(0)
+
+    def wait(self) -> Child:
+        _, status = os.waitpid(self.process, 0)
+        code = os.waitstatus_to_exitcode(status)
+        with self._reply as reply:
+            reply.seek(0)
+            data = reply.read()
+        return Child(code, *pickle.loads(data)) if data and code == 0 else Child(code)
+
+
 def in_child(work: Callable[[], Any], *, kill_after_s: float | None = None) -> Child:
     """Run ``work`` in a forked child and wait; with ``kill_after_s`` the child is killed when that time is over."""
-    with tempfile.TemporaryFile() as reply:
-        child = start(work, reply.fileno())
-        if kill_after_s is not None:
-            time.sleep(kill_after_s)
-            os.kill(child, 9)
-        _, status = os.waitpid(child, 0)
-        reply.seek(0)
-        data = reply.read()
-    code = os.waitstatus_to_exitcode(status)
-    return Child(code, *pickle.loads(data)) if data and code == 0 else Child(code)
-
-
-def start(work: Callable[[], Any], reply: int) -> int:
-    """Run ``work`` in a forked child, which writes its outcome to a file descriptor; return the child's id."""
-    child = os.fork()
-    if child:
-        return child
-    try:
-        os.setpgid(0, 0)
-        try:
-            outcome = (work(), None, "")
-        except BaseException as error:
-            outcome = (None, error, traceback.format_exc())
-        _write_all(reply, _pickled(outcome))
-    finally:
-        os._exit(0)
+    running = Running(work)
+    if kill_after_s is not None:
+        time.sleep(kill_after_s)
+        os.kill(running.process, 9)
+    return running.wait()
 
 
 def _pickled(outcome: tuple[Any, BaseException | None, str]) -> bytes:
@@ -95,12 +101,7 @@ def _pickled(outcome: tuple[Any, BaseException | None, str]) -> bytes:
 
 
 def _write_all(descriptor: int, data: bytes) -> None:
-    if sys.platform != "win32":
-        import resource
-
-        resource.setrlimit(
-            resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.getrlimit(resource.RLIMIT_FSIZE)[1])
-        )
+    resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.getrlimit(resource.RLIMIT_FSIZE)[1]))
     while data:
         data = data[os.write(descriptor, data) :]
 

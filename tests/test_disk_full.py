@@ -106,6 +106,7 @@ def make_writable(top: Path, writable: bool) -> None:
 
 
 def test_an_index_that_cannot_be_written_answers_and_is_not_built(scene: Scene, read_only: Path) -> None:
+    scene.folder.parent.chmod(0o755)
     asked = unprivileged(lambda: (state_of(read_only), check_index(read_only).is_sound))
     assert asked.value == (scene.old, True), asked.trace
     scene = Scene(scene.folder, scene.before, read_only, scene.old, scene.new)
