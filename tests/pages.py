@@ -7,6 +7,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+from index.changes import PendingChanges
 from index.documents import Document, Source, Span
 from index.errors import DocumentNotFound, IndexEmpty
 from qa.errors import QuestionError
@@ -53,10 +54,12 @@ def answer(question: str, *claims: Claim, related: tuple[Passage, ...] = (), mis
 class ScriptedCorpus:
     """Stands in for ``qa.corpus.Corpus``: known questions have their answers, any other is not found."""
 
-    documents: list[Document]
+    documents_held: list[Document]
     answers: dict[str, Answer] = field(default_factory=dict)
     related: tuple[Passage, ...] = ()
     source_states: dict[str, str] = field(default_factory=dict)
+    pending: PendingChanges = field(default_factory=lambda: PendingChanges((), (), ()))
+    index_dir: Path = Path("nowhere")
 
     def ask(self, question: str, *, filters: Any = None) -> Answer:
         self._refuse_when_empty()
@@ -67,7 +70,7 @@ class ScriptedCorpus:
         return self.answers.get(question) or answer(question, related=self.related, missing=(question.split()[-1],))
 
     def document(self, doc_id: str) -> Document:
-        for document in self.documents:
+        for document in self.documents_held:
             if document.doc_id == doc_id:
                 return document
         raise DocumentNotFound(f"The index holds no document {doc_id}.")
@@ -89,17 +92,26 @@ class ScriptedCorpus:
 
     def status(self) -> Any:
         self._refuse_when_empty()
-        dates = [document.date for document in self.documents if document.date]
+        dates = [document.date for document in self.documents_held if document.date]
         return SimpleNamespace(
-            documents=len(self.documents), newest_date=max(dates, default=None), index_id="a1b2c3d4e5f6"
+            documents=len(self.documents_held),
+            newest_date=max(dates, default=None),
+            index_id="a1b2c3d4e5f6",
+            index_dir=self.index_dir,
         )
+
+    def documents(self, *, offset: int = 0, limit: int = 100) -> list[Document]:
+        return self.documents_held[offset : offset + limit]
+
+    def pending_changes(self) -> PendingChanges:
+        return self.pending
 
     def examples(self, n: int) -> list[str]:
         self._refuse_when_empty()
         return list(self.answers)[:n]
 
     def _refuse_when_empty(self) -> None:
-        if not self.documents:
+        if not self.documents_held:
             raise IndexEmpty("The index has no documents yet.")
 
 

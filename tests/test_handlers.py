@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import ast
+import html
+import json
 import logging
+from pathlib import Path
 from typing import Any
 
 import pytest
-from pages import ScriptedCorpus, hostile_corpus, news_corpus
+from pages import ScriptedCorpus, answer, hostile_corpus, news_corpus
 
 from index.errors import IndexDamaged
+from qa.feedback import FILE_NAME, FeedbackRefused, read_feedback
 from qa.results import Citation, CitationKey
+from qa.retrieval import Filters
 from ui import handlers, render
+from ui.export import as_python
 from ui.workers import Workers
 
 WORKERS = Workers()
@@ -109,6 +116,97 @@ def test_questions_are_not_logged(corpus: ScriptedCorpus, caplog: pytest.LogCapt
     assert "secret" not in caplog.text
 
 
+# --- what can be done with an answer --------------------------------------------------------------------------------
+
+
+def test_a_follow_up_is_searched_in_full_says_so_and_can_be_asked_as_typed(corpus: ScriptedCorpus) -> None:
+    first = answered(corpus, "Who rules Idlib on the ground?")
+    second = answered(corpus, "When did they come?", first.turns)
+    assert "When did Hayat Tahrir al Sham come" in render_plain(second.turns[-1].reply)
+    assert "from your last question" in second.turns[-1].reply
+    (*_, third) = handlers.ask_as_typed(corpus, WORKERS, 1, second.turns)
+    assert len(third.turns) == 2
+    assert third.turns[-1].answer.question == "When did they come?"
+    assert "from your last question" not in third.turns[-1].reply
+    (same,) = handlers.ask_as_typed(corpus, WORKERS, 0, third.turns)  # only the last question can be asked again
+    assert same.turns == third.turns
+
+
+def render_plain(reply: str) -> str:
+    return html.unescape(reply)
+
+
+def test_an_answer_is_taken_away_in_four_forms(corpus: ScriptedCorpus) -> None:
+    turns = answered(corpus, DEATHS).turns
+    told = corpus.answers[DEATHS]
+    markdown = handlers.export(turns, 0, "markdown").text
+    for number, quote in enumerate(told.quotes, 1):
+        assert f"> {quote.text}" in markdown
+        assert f"[{number}]" in markdown
+        assert quote.citation.id in markdown
+    assert json.loads(handlers.export(turns, 0, "save-json").text) == told.to_dict()
+    program = handlers.export(turns, 0, "python").text
+    compile(program, "answer.py", "exec")
+    assert repr(DEATHS) in program
+    assert [handlers.export(turns, number, "markdown") for number in (1, -1, None, "0")] == [None] * 4
+
+
+def test_a_hostile_question_stays_a_string_in_the_python_that_is_copied() -> None:
+    question = 'x\'); import os #\n"""'
+    program = as_python(answer(question), Filters(sources=("a'b",)))
+    literals = [node.value for node in ast.walk(ast.parse(program)) if isinstance(node, ast.Constant)]
+    assert question in literals
+    assert "a'b" in literals
+    assert not [node for node in ast.walk(ast.parse(program)) if isinstance(node, ast.Import)]
+
+
+def test_a_judgement_of_a_quote_is_kept_and_the_last_one_counts(corpus: ScriptedCorpus, tmp_path: Path) -> None:
+    corpus.index_dir = tmp_path
+    turns = answered(corpus, DEATHS).turns
+    citation = corpus.answers[DEATHS].quotes[0].citation
+    assert handlers.judge(corpus, turns, 0, citation.id, "answers") == "Noted: answers."
+    assert handlers.judge(corpus, turns, 0, citation.id, "wrong speaker") == "Noted: wrong speaker."
+    assert "no judgement" in handlers.judge(corpus, turns, 0, citation.id, "<script>")
+    assert "no longer in the chat" in handlers.judge(corpus, turns, 5, citation.id, "answers")
+    (row,) = read_feedback(tmp_path / FILE_NAME)
+    assert (row["question"], row["citation"], row["judgement"]) == (DEATHS, citation.id, "wrong speaker")
+    assert row["answer"] == "nearly 370"
+    (tmp_path / FILE_NAME).write_text("{}\n")
+    with pytest.raises(FeedbackRefused, match="line 1"):
+        read_feedback(tmp_path / FILE_NAME)
+
+
+def test_filters_come_one_by_one_and_go_one_by_one(corpus: ScriptedCorpus) -> None:
+    doc_id = corpus.documents_held[1].doc_id
+    filters = Filters()
+    for kind, value in (("document", doc_id), ("source", "*WSJ*"), ("since", "2017-03-01"), ("until", "2017-04-01")):
+        filters, bar = handlers.narrow(corpus, filters, {"add": kind, "value": value})
+    assert filters == Filters((doc_id,), ("*WSJ*",), "2017-03-01", "2017-04-01")
+    assert bar.count('class="drop"') == 4
+    assert "Report of the committee" in bar
+    assert list(handlers.ask(corpus, WORKERS, DEATHS, (), filters=filters))[-1].turns[-1].filters == filters
+    for kind, value in (("document", doc_id), ("source", "*WSJ*"), ("since", "x"), ("until", "x")):
+        filters, bar = handlers.narrow(corpus, filters, {"drop": kind, "value": value})
+    assert filters == Filters()
+    assert 'class="drop"' not in bar
+
+
+@pytest.mark.parametrize(
+    "change", [None, "x", {}, {"add": "source"}, {"add": [], "value": "x"}, {"add": "source", "value": 3}]
+)
+def test_a_filter_that_makes_no_sense_changes_nothing(corpus: ScriptedCorpus, change: object) -> None:
+    assert handlers.narrow(corpus, Filters(), change)[0] == Filters()
+
+
+def test_a_filter_that_cannot_be_is_explained_and_escaped(corpus: ScriptedCorpus) -> None:
+    same, bar = handlers.narrow(corpus, Filters(), {"add": "since", "value": "<img src=x>"})
+    assert same == Filters()
+    assert "is not a date" in bar
+    assert "<img" not in bar
+    assert "<img" not in handlers.narrow(corpus, Filters(), {"add": "source", "value": "<img src=x>"})[1]
+    assert "holds no document" in handlers.narrow(corpus, Filters(), {"add": "document", "value": "gone"})[1]
+
+
 # --- opening a citation ---------------------------------------------------------------------------------------------
 
 
@@ -146,7 +244,7 @@ def test_a_link_to_a_removed_document_is_explained(corpus: ScriptedCorpus) -> No
 
 
 def test_a_link_to_words_that_changed_is_explained(corpus: ScriptedCorpus) -> None:
-    doc_id = corpus.documents[0].doc_id
+    doc_id = corpus.documents_held[0].doc_id
     assert "has changed" in handlers.open_citation(corpus, f"{doc_id}-0-5-89abcdef", [])
 
 

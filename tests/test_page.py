@@ -15,12 +15,15 @@ from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from conftest import Build, StubEncoder, StubReader
 from gradio_client import Client
 from gradio_client.exceptions import AppError
 from pages import SEED, ScriptedCorpus, answer, hostile_corpus, news_corpus, quote
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from index.documents import Document, Source
+from qa.corpus import Corpus
+from qa.feedback import FILE_NAME, read_feedback
 from qa.results import CitationKey, Claim
 from ui import render, server
 
@@ -65,6 +68,12 @@ def browser() -> Iterator[Browser]:
         launched = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         yield launched
         launched.close()
+
+
+@pytest.fixture
+def corpus_on_disk(build: Build, index_dir: Path, encoder: StubEncoder) -> Corpus:
+    build()
+    return Corpus.open(index_dir, encoder=encoder, reader=StubReader())
 
 
 class served:
@@ -267,6 +276,95 @@ def test_the_mark_stays_in_view_while_long_documents_take_their_height(browser: 
             assert in_view(page)
 
 
+# --- what can be done with an answer --------------------------------------------------------------------------------
+
+
+@pytest.mark.browser
+def test_an_answer_is_saved_byte_for_byte_and_judged(
+    browser: Browser, url: str, corpus: ScriptedCorpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(corpus, "index_dir", tmp_path)
+    with Visit(browser, url) as page:
+        ask(page, DEATHS)
+        with page.expect_download() as saved:
+            page.get_by_role("button", name="Save JSON").click()
+        assert json.loads(saved.value.path().read_text("utf-8")) == corpus.answers[DEATHS].to_dict()
+        page.get_by_text("Feedback").nth(1).click()
+        page.get_by_role("button", name="wrong boundary").click()
+        expect(page.locator("#announcer")).to_have_text("Noted: wrong boundary.")
+    (row,) = read_feedback(tmp_path / FILE_NAME)
+    assert row["citation"] == corpus.answers[DEATHS].quotes[1].citation.id
+
+
+@pytest.mark.browser
+def test_a_follow_up_shows_what_is_searched_and_one_click_drops_it(browser: Browser, url: str) -> None:
+    with Visit(browser, url) as page:
+        ask(page, WHO)
+        ask(page, "When did they come?")
+        expect(page.locator(".searched")).to_contain_text("When did Hayat Tahrir al Sham come?")
+        page.get_by_role("button", name="Search as typed").click()
+        expect(page.locator(".searched")).to_have_count(0)
+        expect(page.locator(".asked")).to_have_count(2)
+
+
+@pytest.mark.browser
+def test_a_filter_is_a_chip_that_one_click_removes(browser: Browser, url: str) -> None:
+    with Visit(browser, url) as page:
+        ask(page, DEATHS)
+        open_chip(page, 2)
+        page.get_by_role("button", name="Ask only this document").click()
+        expect(page.locator("#narrowing .drop")).to_have_text("Report of the committee ×, remove")
+        page.locator("#narrowing .drop").click()
+        expect(page.locator("#narrowing .drop")).to_have_count(0)
+        page.get_by_text("Narrow the search").click()
+        page.get_by_label("Source").fill("*WSJ*")
+        page.get_by_role("button", name="Apply").click()
+        expect(page.locator("#narrowing .drop")).to_have_text("*WSJ* ×, remove")
+
+
+@pytest.mark.browser
+def test_the_keys_are_listed_on_a_question_mark(browser: Browser, url: str) -> None:
+    with Visit(browser, url) as page:
+        page.locator("body").click(position={"x": 5, "y": 400})
+        page.keyboard.press("?")
+        expect(page.get_by_role("dialog", name="Keys")).to_be_visible()
+        page.keyboard.press("Escape")
+        expect(page.get_by_role("dialog", name="Keys")).not_to_be_visible()
+
+
+@pytest.mark.browser
+def test_nobody_sees_the_conversation_of_another(browser: Browser, url: str) -> None:
+    with Visit(browser, url) as mine, Visit(browser, url) as yours:
+        ask(mine, WHO)
+        ask(yours, DEATHS)
+        assert mine.locator(".asked").all_text_contents() == [WHO]
+        assert yours.locator(".asked").all_text_contents() == [DEATHS]
+
+
+@pytest.mark.browser
+def test_new_files_are_told_dropped_in_and_taken_in_while_the_chat_answers(
+    browser: Browser, corpus_on_disk: Corpus, folder: Path
+) -> None:
+    with served(corpus_on_disk) as address, Visit(browser, address) as page, Visit(browser, address) as other_tab:
+        (folder / "oder.txt").write_text("The Oder flows through Breslau.")
+        page.locator(".add input").set_input_files(
+            [{"name": "elbe.txt", "mimeType": "text/plain", "buffer": b"The Elbe flows through Dresden."}]
+        )
+        for tab in (page, other_tab):
+            expect(tab.locator(".news")).to_contain_text("2 new:")
+        ask(page, "What flows through Dresden?")
+        expect(page.locator(".answer")).to_contain_text("Not in the documents")
+        page.get_by_role("button", name="Update").click()
+        for tab in (page, other_tab):
+            expect(tab.locator(".news")).to_contain_text("updated: 2 added")
+            expect(tab.locator("#strip")).to_contain_text("5 documents")
+        ask(page, "What flows through Dresden?")
+        expect(page.locator(".answer").last).to_contain_text("The Elbe flows through Dresden.")
+        page.locator(".add input").set_input_files([{"name": "virus.exe", "mimeType": "text/plain", "buffer": b"x"}])
+        expect(page.locator(".news")).to_contain_text("virus.exe: No reader for such a file.")
+        page.locator("body").click(position={"x": 5, "y": 400})
+
+
 # --- links ----------------------------------------------------------------------------------------------------------
 
 
@@ -397,7 +495,6 @@ def test_without_escaping_the_same_document_would_act(browser: Browser, monkeypa
 def test_the_seed_corpus_answers_with_quotes_that_open_at_their_words(browser: Browser, tmp_path: Path) -> None:
     from index.build import build_index
     from index.embedding import load_encoder
-    from qa.corpus import Corpus
 
     encoder = load_encoder()
     build_index(tmp_path / "index", [SEED.parent], encoder=encoder)

@@ -11,6 +11,7 @@ os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # read when Blocks is created:
 
 import gradio as gr
 
+from qa.retrieval import Filters
 from ui import handlers, render
 
 if TYPE_CHECKING:
@@ -28,54 +29,100 @@ def build_page(corpus: Corpus, workers: Workers) -> gr.Blocks:
     with gr.Blocks(title="Pincite", fill_width=True, analytics_enabled=False) as page:
         strip = gr.HTML(elem_id="strip", js_on_load=None, apply_default_css=False)
         turns = gr.State(())
+        filters = gr.State(Filters())
         with gr.Row(elem_id="desk"):
             with gr.Column(elem_id="talk"):
                 with gr.Column(elem_id="first-visit") as first_visit:
                     intro = gr.HTML(elem_id="intro", js_on_load=None, apply_default_css=False)
                     examples = [gr.Button(visible=False, elem_classes="example") for _ in range(handlers.EXAMPLES)]
                 chat = _chat()
+                narrowing = gr.HTML(elem_id="narrowing", js_on_load=None, apply_default_css=False)
                 box = _question_box()
             with gr.Column(elem_id="source"):
                 reader = gr.HTML(
                     render.empty_reader(), elem_id="reader", js_on_load=_asset("page.js"), apply_default_css=False
                 )
+        outbox = gr.HTML(elem_id="outbox", js_on_load=_asset("outbox.js"), apply_default_css=False)
         announcer = gr.HTML(elem_id="announcer", js_on_load="element.setAttribute('aria-live', 'polite')")
 
-        def show_first_visit() -> list[Any]:
-            visit = handlers.first_visit(corpus)
-            shown = [gr.Button(example, visible=True) for example in visit.examples]
-            hidden = [gr.Button(visible=False)] * (len(examples) - len(shown))
-            return [handlers.status(corpus), visit.intro, *shown, *hidden]
-
-        def add_turn(question: object, asked: tuple[handlers.Turn, ...]) -> Iterator[list[Any]]:
-            for step, progress in enumerate(handlers.ask(corpus, workers, question, asked)):
-                emptied = gr.Textbox(value="") if step == 0 else gr.skip()
-                strip_now = handlers.status(corpus) if progress.announcement else gr.skip()
-                chat_now = [_messages(progress), progress.turns]
-                yield [*chat_now, emptied, progress.announcement, gr.Column(visible=False), strip_now]
-
-        def open_citation(event: gr.EventData) -> str:
-            asked = event._data or {}
-            return handlers.open_citation(corpus, asked.get("id"), asked.get("walk"))
-
-        def answer_as_json(question: str) -> str:
-            """Answer a question with quotes; the JSON of ``pincite ask --json``, as text."""
-            try:
-                return handlers.answer_as_json(corpus, workers, question)
-            except handlers.Refused as refused:
-                raise gr.Error(str(refused), print_exception=False) from None
-
+        events = _Events(corpus, workers)
         quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
         answered = [chat, turns, box, announcer, first_visit, strip]
-        page.load(show_first_visit, None, [strip, intro, *examples], **quiet)
-        box.submit(add_turn, [box, turns], answered, concurrency_limit=AT_ONCE, concurrency_id="ask", **quiet)
+        page.load(events.show_first_visit, None, [strip, intro, narrowing, *examples], **quiet)
+        box.submit(
+            events.add_turn, [box, turns, filters], answered, concurrency_limit=AT_ONCE, concurrency_id="ask", **quiet
+        )
         for example in examples:
             example.click(
-                add_turn, [example, turns], answered, concurrency_limit=AT_ONCE, concurrency_id="ask", **quiet
+                events.add_turn,
+                [example, turns, filters],
+                answered,
+                concurrency_limit=AT_ONCE,
+                concurrency_id="ask",
+                **quiet,
             )
-        gr.api(answer_as_json, api_name="ask", concurrency_limit=AT_ONCE, concurrency_id="ask")
-        reader.cite(open_citation, None, reader, trigger_mode="always_last", concurrency_limit=AT_ONCE, **quiet)
+        gr.api(events.answer_as_json, api_name="ask", concurrency_limit=AT_ONCE, concurrency_id="ask")
+        reader.cite(events.open_citation, None, reader, trigger_mode="always_last", concurrency_limit=AT_ONCE, **quiet)
+        reader.astyped(events.ask_as_typed, [turns], answered, concurrency_limit=AT_ONCE, concurrency_id="ask", **quiet)
+        reader.takeaway(events.take_away, [turns], [outbox], **quiet)
+        reader.judge(events.judge, [turns], announcer, **quiet)
+        reader.narrow(events.narrow, [filters], [filters, narrowing], **quiet)
+        reader.fresh(events.refresh_strip, None, strip, **quiet)
     return page
+
+
+class _Events:
+    """What Gradio calls: the browser's data in, updates of components out. What they mean is decided in handlers."""
+
+    def __init__(self, corpus: Corpus, workers: Workers) -> None:
+        self.corpus = corpus
+        self.workers = workers
+
+    def show_first_visit(self) -> list[Any]:
+        visit = handlers.first_visit(self.corpus)
+        offered = [gr.Button(example, visible=True) for example in visit.examples]
+        hidden = [gr.Button(visible=False)] * (handlers.EXAMPLES - len(offered))
+        bar = handlers.narrow(self.corpus, Filters(), None)[1]
+        return [handlers.status(self.corpus), visit.intro, bar, *offered, *hidden]
+
+    def add_turn(self, question: object, asked: tuple[handlers.Turn, ...], narrowed: Filters) -> Iterator[list[Any]]:
+        yield from self._shown(handlers.ask(self.corpus, self.workers, question, asked, filters=narrowed))
+
+    def ask_as_typed(self, asked: tuple[handlers.Turn, ...], event: gr.EventData) -> Iterator[list[Any]]:
+        yield from self._shown(handlers.ask_as_typed(self.corpus, self.workers, (event._data or {}).get("turn"), asked))
+
+    def _shown(self, steps: Iterator[handlers.Progress]) -> Iterator[list[Any]]:
+        for step, progress in enumerate(steps):
+            emptied = gr.Textbox(value="") if step == 0 else gr.skip()
+            strip_now = handlers.status(self.corpus) if progress.announcement else gr.skip()
+            chat_now = [_messages(progress), progress.turns]
+            yield [*chat_now, emptied, progress.announcement, gr.Column(visible=False), strip_now]
+
+    def take_away(self, asked: tuple[handlers.Turn, ...], event: gr.EventData) -> list[Any]:
+        wanted = event._data or {}
+        parcel = handlers.export(asked, wanted.get("turn"), wanted.get("form"))
+        return [render.parcel(parcel.name, parcel.text, is_copied=parcel.is_copied) if parcel else gr.skip()]
+
+    def judge(self, asked: tuple[handlers.Turn, ...], event: gr.EventData) -> str:
+        said = event._data or {}
+        return handlers.judge(self.corpus, asked, said.get("turn"), said.get("citation"), said.get("judgement"))
+
+    def narrow(self, narrowed: Filters, event: gr.EventData) -> list[Any]:
+        return list(handlers.narrow(self.corpus, narrowed, event._data))
+
+    def open_citation(self, event: gr.EventData) -> str:
+        asked = event._data or {}
+        return handlers.open_citation(self.corpus, asked.get("id"), asked.get("walk"))
+
+    def answer_as_json(self, question: str) -> str:
+        """Answer a question with quotes; the JSON of ``pincite ask --json``, as text."""
+        try:
+            return handlers.answer_as_json(self.corpus, self.workers, question)
+        except handlers.Refused as refused:
+            raise gr.Error(str(refused), print_exception=False) from None
+
+    def refresh_strip(self) -> str:
+        return handlers.status(self.corpus)
 
 
 def look() -> dict[str, Any]:

@@ -5,13 +5,18 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeVar
 
 from index.errors import IndexEmpty, IndexingError
 from qa.errors import AnsweringError
-from qa.results import CitationKey
-from ui import render
+from qa.feedback import keep
+from qa.followups import Asked as FollowedUp
+from qa.followups import complete
+from qa.results import Answer, CitationKey
+from qa.retrieval import MAX_QUESTION_CHARACTERS, Filters
+from ui import narrowing, render
+from ui.export import as_json, as_markdown, as_python
 from ui.workers import TooBusy
 
 if TYPE_CHECKING:
@@ -20,6 +25,7 @@ if TYPE_CHECKING:
 
 EXAMPLES = 4
 WALK_LIMIT = 200  # citations of one answer that Next and Previous follow
+SOURCES_OFFERED = 200  # documents whose sources the filter form offers
 TURNS_KEPT = 50  # older turns leave the chat, so that a page open for weeks stays small
 
 _UNEXPECTED = "Something went wrong; the server's log says what."
@@ -31,10 +37,19 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """A question and what the page shows below it, both as HTML."""
+    """A question and what the page shows below it, both as HTML, and what they were made from.
+
+    Attributes:
+        typed: the question as the person typed it.
+        answer: None while there is none.
+        filters: which documents were asked.
+    """
 
     question: str
     reply: str
+    typed: str = ""
+    answer: Answer | None = None
+    filters: Filters = field(default_factory=Filters)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,24 +93,107 @@ def answer_as_json(corpus: Corpus, workers: Workers, question: object) -> str:
     return _guarded(lambda: json.dumps(workers.run(corpus.ask, text).to_dict(), ensure_ascii=False), refuse)
 
 
-def ask(corpus: Corpus, workers: Workers, question: object, turns: tuple[Turn, ...]) -> Iterator[Progress]:
-    """Yield the chat with a sign of life, then with the answer or with one sentence that says what is wrong."""
+def ask(
+    corpus: Corpus, workers: Workers, question: object, turns: tuple[Turn, ...], *, filters: Filters | None = None
+) -> Iterator[Progress]:
+    """Yield the chat with a sign of life, then with the answer or with one sentence that says what is wrong.
+
+    A question that leans on the one before it is searched in full, and the answer says so.
+    """
     text = question if isinstance(question, str) else ""
-    kept, asked = turns[1 - TURNS_KEPT :], render.question(text)
-    yield Progress((*kept, Turn(asked, render.searching())))
-    reply, announcement = _reply(corpus, workers, text)
-    yield Progress((*kept, Turn(asked, reply)), announcement)
+    yield from _add(
+        corpus, workers, Turn("", "", text, filters=filters or Filters()), turns, in_full=_in_full(text, turns)
+    )
 
 
-def _reply(corpus: Corpus, workers: Workers, text: str) -> tuple[str, str]:
-    def answered() -> tuple[str, str]:
-        answer = workers.run(corpus.ask, text)
-        return render.answer_card(answer), f"{render.verdict_line(answer)}."
+def ask_as_typed(corpus: Corpus, workers: Workers, number: object, turns: tuple[Turn, ...]) -> Iterator[Progress]:
+    """Yield the chat with the last turn asked again, just as it was typed, or as it is when that is not the last."""
+    if isinstance(number, int) and turns and number == len(turns) - 1:
+        yield from _add(corpus, workers, turns[-1], turns[:-1], in_full=None)
+    else:
+        yield Progress(turns)
 
-    def refused(sentence: str) -> tuple[str, str]:
-        return render.problem(sentence), render.escape(sentence)
+
+def _in_full(text: str, turns: tuple[Turn, ...]) -> str | None:
+    answers = [turn.answer for turn in turns if turn.answer is not None]
+    if not answers or len(text) > MAX_QUESTION_CHARACTERS:
+        return None
+    before = answers[-1]
+    full = complete(text, FollowedUp(before.question, tuple(claim.text for claim in before.claims)))
+    return full if full and len(full) <= MAX_QUESTION_CHARACTERS else None
+
+
+def _add(
+    corpus: Corpus, workers: Workers, turn: Turn, turns: tuple[Turn, ...], *, in_full: str | None
+) -> Iterator[Progress]:
+    kept, asked = turns[1 - TURNS_KEPT :], render.question(turn.typed)
+    yield Progress((*kept, replace(turn, question=asked, reply=render.searching())))
+    reply, announcement, answer = _reply(corpus, workers, turn, in_full)
+    yield Progress((*kept, replace(turn, question=asked, reply=reply, answer=answer)), announcement)
+
+
+def _reply(corpus: Corpus, workers: Workers, turn: Turn, in_full: str | None) -> tuple[str, str, Answer | None]:
+    def answered() -> tuple[str, str, Answer | None]:
+        answer = workers.run(corpus.ask, in_full or turn.typed, filters=turn.filters)
+        states = {quote.citation.doc_id: corpus.source_state(quote.citation.doc_id) for quote in answer.quotes}
+        card = render.answer_card(answer, states=states, completed=in_full is not None)
+        return card, f"{render.verdict_line(answer)}.", answer
+
+    def refused(sentence: str) -> tuple[str, str, Answer | None]:
+        return render.problem(sentence), render.escape(sentence), None
 
     return _guarded(answered, refused)
+
+
+@dataclass(frozen=True, slots=True)
+class Parcel:
+    """Something for the person's clipboard or downloads folder."""
+
+    name: str
+    text: str
+    is_copied: bool
+
+
+def export(turns: tuple[Turn, ...], number: object, form: object) -> Parcel | None:
+    """Return an answer of the chat in one of its forms: ``python``, ``markdown``, ``save-md`` or ``save-json``."""
+    turn = turns[number] if isinstance(number, int) and 0 <= number < len(turns) else None
+    if turn is None or turn.answer is None:
+        return None
+    answer = turn.answer
+    if form == "python":
+        return Parcel("answer.py", as_python(answer, turn.filters), is_copied=True)
+    if form == "save-json":
+        return Parcel("answer.json", as_json(answer), is_copied=False)
+    return Parcel("answer.md", as_markdown(answer), is_copied=form != "save-md")
+
+
+def judge(corpus: Corpus, turns: tuple[Turn, ...], number: object, citation_id: object, judgement: object) -> str:
+    """Keep what a person thinks of a quote, and return the sentence that says so."""
+
+    def kept() -> str:
+        turn = turns[number] if isinstance(number, int) and 0 <= number < len(turns) else None
+        quotes = turn.answer.quotes if turn and turn.answer else ()
+        quote = next((each for each in quotes if each.citation.id == citation_id), None)
+        if turn is None or turn.answer is None or quote is None:
+            return "That answer is no longer in the chat."
+        folder = corpus.status().index_dir
+        keep(folder, turn.answer.question, quote, str(judgement), index_id=turn.answer.index_id)
+        return f"Noted: {judgement}."
+
+    return _guarded(kept, str)
+
+
+def narrow(corpus: Corpus, filters: Filters, change: object) -> tuple[Filters, str]:
+    """Return the filters after a change, and the bar that shows them."""
+
+    def bar(after: Filters, problem: str = "") -> tuple[Filters, str]:
+        titles = {doc_id: corpus.document(doc_id).title for doc_id in after.documents}
+        return after, narrowing.bar(after, titles, corpus.documents(limit=SOURCES_OFFERED), problem)
+
+    def refused(sentence: str) -> tuple[Filters, str]:
+        return filters, narrowing.bar(filters, {}, (), sentence)
+
+    return _guarded(lambda: bar(narrowing.narrowed(filters, change if isinstance(change, dict) else {})), refused)
 
 
 def open_citation(corpus: Corpus, citation_id: object, walk: object) -> str:

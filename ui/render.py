@@ -5,10 +5,12 @@ The chat shows these strings through a Markdown renderer, the reader through ``i
 
 from __future__ import annotations
 
+import base64
 import re
 import string
+import time
 import unicodedata
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING
@@ -106,26 +108,57 @@ def verdict_line(answer: Answer) -> str:
     return f"Answered by {count(quotes, 'quote')} from {places}"
 
 
-def answer_card(answer: Answer) -> str:
-    """Return the answer as one line of HTML: a line break would end the HTML block for Markdown."""
+def answer_card(answer: Answer, *, states: Mapping[str, str] | None = None, completed: bool = False) -> str:
+    """Return the answer as one line of HTML: a line break would end the HTML block for Markdown.
+
+    Args:
+        answer: what is shown.
+        states: by document id, whether its file still holds what was indexed; None shows no ticks.
+        completed: the question was completed from the one before, which is said and can be undone.
+    """
     numbers = iter(range(1, len(answer.quotes) + len(answer.related) + 1))
     differs = answer.verdict is Verdict.DIFFERS
-    body = "".join(_claim(claim, numbers, f"Claim {n}" if differs else "") for n, claim in enumerate(answer.claims, 1))
+    body = "".join(
+        _claim(claim, numbers, f"Claim {n}" if differs else "", states or {})
+        for n, claim in enumerate(answer.claims, 1)
+    )
     if answer.verdict is Verdict.NOT_FOUND:
         body = f'<p class="why">{_why_not_found(answer)}</p>'
     return (
-        f'<article class="answer {answer.verdict.value}"><h2 class="verdict">{verdict_line(answer)}</h2>'
-        f"{body}{_related(answer, numbers)}</article>"
+        f'<article class="answer {answer.verdict.value}">{_searched(answer) if completed else ""}'
+        f'<h2 class="verdict">{verdict_line(answer)}</h2>{body}{_related(answer, numbers)}{_ACTS}</article>'
     )
 
 
-def _claim(claim: Claim, numbers: Iterator[int], name: str) -> str:
+_ACTS = (
+    '<div class="acts"><button type="button" class="act markdown">Copy</button>'
+    '<button type="button" class="act python">Copy as Python</button>'
+    '<button type="button" class="act save-md">Save Markdown</button>'
+    '<button type="button" class="act save-json">Save JSON</button></div>'
+)
+_FEEDBACK = (
+    '<details class="judge"><summary>Feedback</summary><span>'
+    '<button type="button" class="act judgement">answers</button>'
+    '<button type="button" class="act judgement">wrong speaker</button>'
+    '<button type="button" class="act judgement">not relevant</button>'
+    '<button type="button" class="act judgement">wrong boundary</button></span></details>'
+)
+
+
+def _searched(answer: Answer) -> str:
+    return (
+        f'<p class="searched">Searching: <q><bdi>{escape(answer.question)}</bdi></q> (from your last question) '
+        '<button type="button" class="act as-typed">Search as typed</button></p>'
+    )
+
+
+def _claim(claim: Claim, numbers: Iterator[int], name: str, states: Mapping[str, str]) -> str:
     """Return a claim; ``name`` stands in for a heading that would only repeat the quote below it."""
     if not _is_whole_quote(claim.quotes[0]):
         heading = f'<h3 dir="auto">{one_line(claim.text)}</h3>'
     else:
         heading = f'<h3 class="unnamed">{name}</h3>' if name else ""
-    quotes = "".join(_quote(quote, next(numbers)) for quote in claim.quotes)
+    quotes = "".join(_quote(quote, next(numbers), states) for quote in claim.quotes)
     return f'<section class="claim">{heading}{quotes}</section>'
 
 
@@ -133,8 +166,9 @@ def _is_whole_quote(quote: Quote) -> bool:
     return quote.answer_text.strip() == quote.text.strip()
 
 
-def _quote(quote: Quote, number: int) -> str:
-    byline = _byline(quote.citation, number, str(quote.speaker) if quote.speaker else None)
+def _quote(quote: Quote, number: int, states: Mapping[str, str]) -> str:
+    beside = f"{_tick(quote.citation, states)}{_FEEDBACK}"
+    byline = _byline(quote.citation, number, str(quote.speaker) if quote.speaker else None, beside)
     return f'<div class="quote"><blockquote dir="auto">{_words(quote)}</blockquote>{byline}{_near_copies(quote)}</div>'
 
 
@@ -147,12 +181,23 @@ def _words(quote: Quote) -> str:
     return f"{escape(before)}<strong>{escape(quote.answer_text)}</strong>{escape(after)}"
 
 
-def _byline(citation: Citation, number: int, speaker: str | None = None) -> str:
+def _tick(citation: Citation, states: Mapping[str, str]) -> str:
+    """Return the sign that says whether the file on disk still holds what was indexed."""
+    state = states.get(citation.doc_id)
+    if state is None:
+        return ""
+    if state == "unchanged":
+        words = f"matches the file, sha256 of the text {citation.doc_id}…"
+        return f'<span class="tick matches" title="{words}">✓<span class="unseen"> matches the file</span></span>'
+    return f'<span class="tick amber">▲ source {"changed" if state == "changed" else "gone"}</span>'
+
+
+def _byline(citation: Citation, number: int, speaker: str | None = None, beside: str = "") -> str:
     said = f'<bdi class="speaker">{one_line(speaker)}</bdi>' if speaker else ""
     source = f'<bdi class="source">{one_line(citation.source)}</bdi>'
     dated = f'<span class="date">{one_line(day(citation.date))}</span>' if citation.date else ""
     page = f'<span class="page">page {citation.page:,}</span>' if citation.page else ""
-    facts = f"{said}{source}{dated}{page}{_raw_tag(citation.quote)}{_copies(citation)}"
+    facts = f"{said}{source}{dated}{page}{_raw_tag(citation.quote)}{_copies(citation)}{beside}"
     return f'<div class="byline">{chip(citation, number)}{facts}</div>'
 
 
@@ -220,6 +265,13 @@ def _passage(passage: Passage, number: int) -> str:
     )
 
 
+def parcel(name: str, text: str, *, is_copied: bool) -> str:
+    """Return something to copy or to save; in base64 it arrives exactly, and cannot act on its way."""
+    body = base64.b64encode(text.encode()).decode()
+    kind = "copy" if is_copied else "save"
+    return f'<i data-kind="{kind}" data-name="{name}" data-body="{body}" data-at="{time.time_ns()}"></i>'
+
+
 # --- the status strip and the first visit ---------------------------------------------------------------------------
 
 
@@ -238,7 +290,13 @@ def status_problem(sentence: str) -> str:
 
 
 def _strip(facts: str) -> str:
-    return f'<header class="strip"><h1>Pincite</h1><p>{facts}</p></header>'
+    return (
+        f'<header class="strip"><h1>Pincite</h1><p>{facts}</p>'
+        '<div class="news"><span class="news-words"></span> '
+        '<button type="button" class="update" hidden>Update</button></div>'
+        '<div class="tools"><label class="add">Add files<input type="file" class="unseen" multiple></label>'
+        '<button type="button" class="help">Keys</button></div></header>'
+    )
 
 
 def welcome() -> str:
@@ -310,6 +368,7 @@ def source(opened: Opened) -> str:
     return (
         f'<div class="source-head">{_steps(opened)}<h2 dir="auto">{one_line(citation.title)}</h2>'
         f'<p class="source-facts">{" · ".join(fact for fact in facts if fact)}</p>'
+        f'<button type="button" class="only" value="{opened.document.doc_id}">Ask only this document</button>'
         f"{_SOURCE_STATES[opened.source_state]}{moved}</div>"
         f'<div class="source-text">{_text(opened)}</div>'
     )

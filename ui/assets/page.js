@@ -134,3 +134,93 @@ new MutationObserver(() => {
 }).observe(talk, { childList: true, subtree: true });
 
 if (asked()) setTimeout(() => open(asked(), false));
+
+// What can be done with an answer and its quotes. Python knows the turn by its place in the chat.
+const turnOf = (inside) =>
+  [...document.querySelectorAll("#chat .bot-row")].indexOf(inside.closest(".bot-row"));
+
+document.addEventListener("click", (event) => {
+  const button = event.target.closest?.("button.act, button.drop, button.only, button.update, button.help");
+  if (!button) return;
+  const turn = button.matches(".act") ? turnOf(button) : 0;
+  if (button.matches(".as-typed")) trigger("astyped", { turn });
+  else if (button.matches(".judgement")) {
+    const citation = citationOf(button.closest(".quote").querySelector("a.chip"));
+    trigger("judge", { turn, citation, judgement: button.textContent });
+    button.setAttribute("aria-pressed", "true");
+  } else if (button.matches(".act")) trigger("takeaway", { turn, form: button.classList[1] });
+  else if (button.matches(".drop")) trigger("narrow", { drop: button.dataset.kind, value: button.dataset.value });
+  else if (button.matches(".only")) trigger("narrow", { add: "document", value: button.value });
+  else if (button.matches(".update")) fetch("/api/v1/update", { method: "POST" }).then(lookForNews);
+  else document.getElementById("keys").showModal();
+});
+
+document.addEventListener("submit", (event) => {
+  if (!event.target.closest("#narrowing")) return;
+  event.preventDefault();
+  for (const [add, value] of new FormData(event.target)) if (value) return trigger("narrow", { add, value });
+});
+
+// New documents: asked for every few seconds, in every tab that is looked at.
+let indexed = null;
+let newsTimer = null;
+
+function say(words) {
+  const place = document.querySelector(".news-words");
+  if (place && place.textContent !== words) place.textContent = words;
+}
+
+async function lookForNews() {
+  clearTimeout(newsTimer);
+  let state = null;
+  if (!document.hidden) state = await fetch("/api/v1/update").then((r) => (r.ok ? r.json() : null)).catch(() => null);
+  if (state) {
+    say(state.sentence + (state.state === "pending" ? ":" : ""));
+    const button = document.querySelector("button.update");
+    if (button) button.hidden = state.state !== "pending";
+    if (indexed !== null && state.index_id !== indexed) trigger("fresh", {});
+    indexed = state.index_id;
+  }
+  newsTimer = setTimeout(lookForNews, state?.state === "running" ? 700 : 4000);
+}
+document.addEventListener("visibilitychange", () => document.hidden || lookForNews());
+setTimeout(lookForNews, 500);
+
+// Files dropped anywhere, or chosen: each goes to the corpus folder as it is.
+async function upload(files) {
+  const told = [];
+  for (const file of files) {
+    say(`adding ${file.name} …`);
+    const answer = await fetch(`/api/v1/uploads?name=${encodeURIComponent(file.name)}`, {
+      method: "POST",
+      headers: { "content-type": "application/octet-stream" },
+      body: file,
+    }).then((r) => r.json()).catch(() => ({ error: "it could not be sent" }));
+    told.push(answer.error ? `${file.name}: ${answer.error}` : answer.sentence);
+  }
+  say(told.join(" "));
+  clearTimeout(newsTimer);
+  newsTimer = setTimeout(lookForNews, told.some((line) => line.includes(": ")) ? 8000 : 1500);
+}
+document.addEventListener("dragover", (event) => event.dataTransfer?.types.includes("Files") && event.preventDefault());
+document.addEventListener("drop", (event) => {
+  if (!event.dataTransfer?.files.length) return;
+  event.preventDefault();
+  upload(event.dataTransfer.files);
+});
+document.addEventListener("change", (event) => {
+  if (event.target.matches?.(".add input")) upload(event.target.files);
+});
+
+// The keys, on "?".
+const keys = document.createElement("dialog");
+keys.id = "keys";
+keys.setAttribute("aria-label", "Keys");
+keys.innerHTML =
+  "<h2>Keys</h2><dl><dt><kbd>/</kbd></dt><dd>ask</dd><dt><kbd>Enter</kbd></dt><dd>send</dd><dt><kbd>1</kbd>–<kbd>9</kbd></dt>" +
+  "<dd>open a citation</dd><dt><kbd>n</kbd> <kbd>p</kbd></dt><dd>next, previous</dd><dt><kbd>Esc</kbd></dt>" +
+  "<dd>back to the answer</dd></dl><form method=dialog><button>Close</button></form>";
+document.querySelector(".gradio-container").append(keys);
+document.addEventListener("keydown", (event) => {
+  if (event.key === "?" && !event.target.closest?.("input, textarea")) keys.showModal();
+});

@@ -1,0 +1,239 @@
+"""A question that leans on the one before it -> the question in full. Pure, without a language model.
+
+Three kinds are completed: a pronoun that nothing before it in the question explains ("when did they attack?"), a
+question about something else ("what about Aleppo?", "and in 2019?"), and a bare question word ("why?"). Everything
+else is searched as it was typed: a wrong completion costs more than a missing one, and each can be dropped.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from qa.retrieval import STOPWORDS
+
+_NAME = re.compile(r"\b[A-Z][\w’'-]*(?: (?:(?:al|of|the|de|von|bin|and) )?[A-Z][\w’'-]*)*|\b\d{4}\b")
+_QUESTION_WORDS = frozenset("who whom whose what which when where why how".split())
+_NOT_NAMES = (
+    _QUESTION_WORDS
+    | STOPWORDS
+    | {
+        "tell",
+        "and",
+        "name",
+        "list",
+        "give",
+        "describe",
+        "explain",
+        "show",
+        "since",
+        "before",
+        "after",
+        "during",
+        "until",
+        "near",
+        "within",
+        "among",
+        "between",
+        "through",
+        "per",
+    }
+)
+
+_PEOPLE = frozenset("he she him her his hers they them their theirs".split())
+_THINGS = frozenset("it its this that these those".split())
+_PLACES = frozenset({"there"})
+_POSSESSIVE = frozenset("his her its their".split())
+# "it" that stands for nothing: "is it true that", "it is said", "how long does it take"
+_EXPLETIVE = re.compile(r"\b(?:is|was) it (?:\w+ )?(?:that|to|true|possible)\b|\b(?:does|did) it take\b", re.I)
+_THERE_IS = re.compile(r"\b(?:is|are|was|were|be|been) there\b|\bthere (?:is|are|was|were|be|been)\b", re.I)
+# "the man that led", "in that year": a pronoun in form, not in use
+_JOINING_THAT = re.compile(r"\b(?:that|this|these|those)\b(?=\s+\w)", re.I)
+
+_INSTEAD = re.compile(
+    r"^\s*(?:and|but|so|or|ok|okay)?[,\s]*(?:(?:what|how) about|and|or)\s+(?P<rest>.+?)\s*\??\s*$", re.I | re.S
+)
+_PREPOSITION = re.compile(r"^(?:in|on|at|by|for|from|to|with|during|before|after|since|until|under|near)\b", re.I)
+_BARE = re.compile(
+    r"^\s*(?:and |but |so )?(?P<words>"
+    r"(?:who|whom|what|when|where|why|how)(?: (?:many|much|long|often|old|far|so|not|else|exactly|come))*"
+    r"|(?:in |on |at |by |to |from )?(?:which|what) (?:year|month|day|date|country|city|town|place|person))\s*\??\s*$",
+    re.I,
+)
+_COUNTED = re.compile(
+    r"^\s*(?:and |but )?how (?:many|much) (?:were|was|are|is|have|had|has|did) [\w-]+\s*\??\s*$", re.I
+)
+_PLACED = re.compile(r"\b([a-z][\w-]+) (?:in|at|near|on|between|against) (?:the )?(?=[A-Z])")
+_DEED = re.compile(r"^\s*(?:when|why|how) (?:did|does|do|has|have|had|will)\b", re.I)
+_WHAT_DID = re.compile(r"^\s*(?:what|which \w+) (?:did|does|do|has|have|had|will)\b", re.I)
+_OPENING = re.compile(
+    r"^\s*(?:who|whom|whose|what|which|when|where|why|how(?: (?:many|much|long|often))?)"
+    r"(?: (?:is|are|was|were|did|does|do|has|have|had))?\b\s*",
+    re.I,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A question that was answered before.
+
+    Attributes:
+        question: as it was searched, so that a third question can lean on the second's completion.
+        answers: the answering words of its claims, best first.
+    """
+
+    question: str
+    answers: Sequence[str] = ()
+
+
+def complete(question: str, before: Asked) -> str | None:
+    """Return the question in full, or None when it stands by itself."""
+    text = " ".join(question.split())
+    return _ask_again(text, before) or _ask_of_another(text, before) or _without_pronoun(text, before)
+
+
+def _ask_again(text: str, before: Asked) -> str | None:
+    """Complete a bare question word with what the question before asked about."""
+    bare = _BARE.match(text)
+    about = _about(before)
+    if bare is None:
+        return f"{text.rstrip('? ')} {_event(before) or about}?" if _COUNTED.match(text) else None
+    answer = _named_answer(before)
+    return f"{bare['words']} {f'{answer} ' if answer and _asks_for_a_name(before) else ''}{about}?"
+
+
+def _about(before: Asked) -> str:
+    """Return the question before without its question word: what it was about."""
+    return _OPENING.sub("", before.question).strip(" ?")
+
+
+def _event(before: Asked) -> str | None:
+    """Return "the earthquake in Turkey" when the question before was about such a thing."""
+    placed = _PLACED.search(before.question)
+    name = _NAME.match(before.question, placed.end()) if placed else None
+    return f"the {placed[0]}{name[0]}" if placed and name else None
+
+
+def _ask_of_another(text: str, before: Asked) -> str | None:
+    """Put what "what about" names into the question before, in the place of its like."""
+    instead = _INSTEAD.match(text)
+    if instead is None or _has_verb(instead["rest"]):
+        return None
+    rest, asked = instead["rest"], before.question.strip().rstrip("?")
+    if _PREPOSITION.match(rest):
+        word = rest.split()[0]
+        kept = re.sub(rf"\s\b{word}\b\s+(?:the )?[\w’'-]+(?: [A-Z][\w’'-]*)*\s*$", "", asked, flags=re.I)
+        return f"{kept} {rest}?"
+    year = re.fullmatch(r"\d{4}", rest)
+    like = [name for name in names(asked) if bool(re.fullmatch(r"\d{4}", name)) == bool(year)]
+    if like:
+        return f"{asked.replace(like[-1], rest)}?"
+    if year:
+        return f"{asked} in {rest}?"
+    last = _last_content_word(asked)
+    return f"{asked.replace(last, rest)}?" if last else None
+
+
+def _has_verb(rest: str) -> bool:
+    """Say whether "and ..." begins a question of its own: it has its own question word or auxiliary."""
+    words = rest.lower().split()
+    auxiliaries = _QUESTION_WORDS | {"did", "does", "do", "is", "are", "was", "were", "has", "have", "had", "will"}
+    return bool(auxiliaries.intersection(words))
+
+
+def _without_pronoun(text: str, before: Asked) -> str | None:
+    """Put a name from the question or answer before in the place of the first pronoun."""
+    for match in re.finditer(r"[\w’']+", text):
+        word = match[0].lower()
+        if word not in _PEOPLE | _THINGS | _PLACES or _stands_for_nothing(text, match.start(), word):
+            continue
+        if names(text[: match.start()]):
+            return None  # explained by the question itself
+        meant = _meant(word, before)
+        if meant is None:
+            return None
+        end = match.end()
+        is_possessive = word in _POSSESSIVE and re.match(r"\s+\w", text[end:]) and not _is_object(word, text[end:])
+        return f"{text[: match.start()]}{meant}{'’s' if is_possessive else ''}{text[end:]}"
+    return None
+
+
+def _stands_for_nothing(text: str, at: int, word: str) -> bool:
+    patterns = {"it": _EXPLETIVE, "there": _THERE_IS}
+    if word in ("that", "this", "these", "those"):
+        return bool(_JOINING_THAT.match(text, at))
+    pattern = patterns.get(word)
+    return pattern is not None and any(m.start() <= at < m.end() for m in pattern.finditer(text))
+
+
+def _is_object(word: str, rest: str) -> bool:
+    """Say whether "her" is the object, "who met her in Paris", rather than an owner, "her party"."""
+    return word == "her" and bool(_PREPOSITION.match(rest.strip()))
+
+
+def _meant(word: str, before: Asked) -> str | None:
+    """Return who or what a pronoun stands for: people are what "who" asked for, things what the question was about."""
+    if word in _PEOPLE:
+        return _person(before)
+    if word == "there":
+        return _place(before)
+    return _thing(before)
+
+
+def _person(before: Asked) -> str | None:
+    answer = _named_answer(before)
+    if answer and _asks_for_a_name(before):
+        return answer
+    return next(iter(_named(before.question)), answer)
+
+
+def _place(before: Asked) -> str | None:
+    answer = _named_answer(before)
+    if answer and re.match(r"\s*(?:where|(?:in )?(?:which|what))\b", before.question, re.I):
+        return answer
+    return next(iter(_named(before.question)[::-1]), answer)
+
+
+def _thing(before: Asked) -> str | None:
+    answer = _named_answer(before)
+    if before.answers and _WHAT_DID.match(before.question):
+        return before.answers[0]
+    if answer and re.match(r"\s*(?:what|which)\b", before.question, re.I):
+        return answer
+    if _DEED.match(before.question):
+        return _about(before)
+    return _event(before) or next(iter(_named(before.question)[::-1]), None) or _last_content_word(before.question)
+
+
+def _named(text: str) -> list[str]:
+    """Return the names in a text without years."""
+    return [name for name in names(text) if not name.isdigit()]
+
+
+def _asks_for_a_name(before: Asked) -> bool:
+    opening = r"\s*(?:by |to |for )?(?:who|whom|whose|which|what (?:group|party|faction|company))\b"
+    return bool(re.match(opening, before.question, re.I))
+
+
+def _named_answer(before: Asked) -> str | None:
+    """Return the best answer when it is a name, without a person's or a group's description."""
+    named = _named(before.answers[0]) if before.answers else []
+    return max(named, key=len) if named else None
+
+
+def names(text: str) -> list[str]:
+    """Return the names and years in a text, in order: runs of capitals that are no question words."""
+    found = []
+    for match in _NAME.finditer(text):
+        words = match[0].split()
+        while words and words[0].lower() in _NOT_NAMES:
+            words = words[1:]
+        if words:
+            found.append(" ".join(words))
+    return found
+
+
+def _last_content_word(text: str) -> str | None:
+    words = [word for word in re.findall(r"\w+", text) if word.lower() not in STOPWORDS]
+    return words[-1] if words else None
