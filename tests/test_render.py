@@ -193,7 +193,7 @@ def test_near_copies_fold_into_links_of_their_own_without_a_number_and_escaped()
     citation = Citation.from_document(copy, Span(0, 10))
     folded = replace(quote(held, "Some words.", "words"), copies=(citation,))
     card = Parsed(render.answer_card(answer("q", Claim("words", (folded,)))))
-    assert card.inside["summary"] == ["nearly the same text in 1 more document"]
+    assert card.inside["summary"] == ["Feedback", "nearly the same text in 1 more document"]
     assert card.inside["li"] == ["<img src=x>.txt"]
     assert ("href", f"?cite={citation.id}") in card.attributes
     assert card.inside["a"] == ["Open citation 1", "<img src=x>.txt"]
