@@ -126,6 +126,8 @@ new MutationObserver(() => {
   const log = document.querySelector("#chat [role=log]");
   log?.setAttribute("aria-live", "off");
   log?.setAttribute("tabindex", "0"); // it scrolls
+  // it would read the answer's markup aloud
+  for (const row of document.querySelectorAll("#chat .message > [aria-label]")) row.removeAttribute("aria-label");
   const reply = [...document.querySelectorAll("#chat .searching, #chat .problem, #chat .answer")].at(-1);
   if (!reply || reply === newest) return;
   newest = reply;
