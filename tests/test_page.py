@@ -40,7 +40,7 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:The copy keyword"),
 ]
 
-expect.set_options(timeout=30_000)  # milliseconds; a busy machine is slow, not wrong
+expect.set_options(timeout=60_000)  # milliseconds; a busy machine is slow, not wrong
 
 WHO = "Who rules Idlib on the ground?"
 DEATHS = "How many civilians have died in the fighting?"
@@ -104,6 +104,7 @@ class Visit:
             locale="en-US",
             reduced_motion="reduce",
         )
+        self.context.set_default_timeout(60_000)
         self.page = self.context.new_page()
         self.refused = refused  # the words of a refusal that the test provokes, and the browser reports
         self.console: list[str] = []
