@@ -51,9 +51,18 @@ def score_tokens(
     ``weights["match.weight"]`` (1, 384) is added to the tokens that stand on both sides. The first token stands for
     "no answer here". Tokens of the question and padding get -10,000.
     """
+    return score_states(weights, batch, read_tokens(weights, batch, drop=drop))
+
+
+def read_tokens(weights: minilm.Weights, batch: Batch, *, drop: Callable[[Tensor], Tensor] = lambda x: x) -> Tensor:
+    """Return the last hidden states of pairs, (n, length, 384)."""
     match = weights["match.weight"]
     matched = batch.matches[..., None].to(match.dtype) * match
-    hidden = minilm.encode(weights, batch.tokens, batch.types, batch.mask, marks=matched, drop=drop)
+    return minilm.encode(weights, batch.tokens, batch.types, batch.mask, marks=matched, drop=drop)
+
+
+def score_states(weights: minilm.Weights, batch: Batch, hidden: Tensor) -> tuple[Tensor, Tensor]:
+    """Return what `score_tokens` does, from the hidden states."""
     marks = minilm.linear(weights, "span", hidden).float()
     readable = batch.mask & (batch.types == 1)
     readable[:, 0] = True

@@ -7,13 +7,14 @@ gradients are added in order, so it does not matter which thread computed which.
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import os
 import random
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import torch
@@ -24,10 +25,13 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from index import minilm
 from index.minilm import WIDTH
-from qa.span_network import Batch, Pair, make_batch, make_pairs, score_tokens
-from training.reader_data import Example, Mixture, training_examples
+from qa.span_network import Batch, Pair, has_bfloat16_matrices, load_weights, make_batch, make_pairs, read_tokens, score_states
+from training.reader_data import JOINED, Example, Mixture, lost_marks, training_examples
 
 FROZEN = ("words.weight", "positions.weight")
+AUXILIARY = "lost"
+"""An output that only training has: which mark stood after a word of a stripped passage."""
+READER = "reader.safetensors"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,17 +47,24 @@ class Config:
     drop: float = 0.1
     relevance_weight: float = 0.5
     average: float = 0.995
+    lost_weight: float = 1.0
     limit: int = 0
     batches: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """A tokenised example: the answer's first and last piece as positions in the pair, 0 and 0 for none."""
+    """A tokenised example.
+
+    Attributes:
+        start, end: the answer's first and last piece as positions in the pair; 0 and 0 for none.
+        lost: in a stripped passage, the position of each word's last piece and the class of mark that stood after it.
+    """
 
     pair: Pair
     start: int
     end: int
+    lost: tuple[tuple[int, int], ...] = ()
 
 
 def tokenised(examples: Sequence[Example]) -> list[Item]:
@@ -62,15 +73,27 @@ def tokenised(examples: Sequence[Example]) -> list[Item]:
     pairs = make_pairs(tokenizer, [e.question for e in examples], [e.passage for e in examples])
     items = []
     for example, pair in zip(examples, pairs, strict=True):
+        lost = _lost_places(example, pair)
         if not example.answers:
-            items.append(Item(pair, 0, 0))
+            items.append(Item(pair, 0, 0, lost))
             continue
         low, high = example.answers[0]
         inside = [i for i, (a, b) in enumerate(pair.offsets) if a < high and b > low]
         if inside and pair.offsets[inside[-1]][1] >= high:
             shift = len(pair.question) + 2
-            items.append(Item(pair, inside[0] + shift, inside[-1] + shift))
+            items.append(Item(pair, inside[0] + shift, inside[-1] + shift, lost))
     return items
+
+
+def _lost_places(example: Example, pair: Pair) -> tuple[tuple[int, int], ...]:
+    if not example.original:
+        return ()
+    lost, shift = lost_marks(example.original), len(pair.question) + 2
+    return tuple(
+        (place + shift, lost.get(end, 0))
+        for place, (_, end) in enumerate(pair.offsets)
+        if example.passage[end : end + 1] in ("", " ")
+    )
 
 
 def batches(stages: Sequence[Sequence[Item]], config: Config) -> Iterator[list[Item]]:
@@ -87,14 +110,15 @@ def batches(stages: Sequence[Sequence[Item]], config: Config) -> Iterator[list[I
         yield from cut
 
 
-def initial_weights(seed: int) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-    """Return (frozen, trained) weights: the bundled encoder and small random outputs."""
-    weights = minilm.load_weights()
+def initial_weights(seed: int, start: Path | None = None) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    """Return (frozen, trained) weights: the bundled encoder, or an earlier reader, and small random new outputs."""
+    weights = minilm.load_weights() if start is None else load_weights(start, file_sha256(start))
     generator = torch.Generator().manual_seed(seed)
-    weights["match.weight"] = torch.zeros(1, WIDTH)
-    for name, rows in (("span", 2), ("relevance", 1)):
-        weights[f"{name}.weight"] = torch.randn(rows, WIDTH, generator=generator) * 0.02
-        weights[f"{name}.bias"] = torch.zeros(rows)
+    weights.setdefault("match.weight", torch.zeros(1, WIDTH))
+    for name, rows in (("span", 2), ("relevance", 1), (AUXILIARY, JOINED + 1)):
+        fresh = torch.randn(rows, WIDTH, generator=generator) * 0.02
+        weights.setdefault(f"{name}.weight", fresh)
+        weights.setdefault(f"{name}.bias", torch.zeros(rows))
     frozen = {name: weights.pop(name) for name in FROZEN}
     return frozen, {name: weights[name].clone() for name in sorted(weights)}
 
@@ -105,29 +129,43 @@ def piece_gradients(
     """Return the summed loss of one piece of a batch, and its gradients in the order of ``trained``."""
     torch.set_num_threads(1)
     generator = torch.Generator().manual_seed(seed)
-    leaves = {name: tensor.bfloat16().requires_grad_() for name, tensor in trained.items()}
+    kind = torch.bfloat16 if has_bfloat16_matrices() else torch.float32
+    leaves = {name: tensor.detach().to(kind).requires_grad_() for name, tensor in trained.items()}
 
     def drop(x: Tensor) -> Tensor:
         kept = torch.rand(x.shape[0], 1, x.shape[2], generator=generator) >= config.drop
         return x * (kept / (1 - config.drop)).to(x.dtype)
 
-    with sdpa_kernel(SDPBackend.MATH):  # the fused kernel is slow backwards in bfloat16: 42 % of a step
+    # the fused kernel is slow backwards in bfloat16, 42 % of a step; in float32 a step takes two thirds of the time
+    with sdpa_kernel(SDPBackend.MATH if kind == torch.bfloat16 else SDPBackend.FLASH_ATTENTION):
         loss = batch_loss({**frozen, **leaves}, make_batch([i.pair for i in items]), items, config, drop=drop)
-        gradients = torch.autograd.grad(loss, list(leaves.values()))
+        gradients = torch.autograd.grad(loss, list(leaves.values()), allow_unused=True, materialize_grads=True)
     return float(loss.detach()), list(gradients)
 
 
 def batch_loss(
-    weights: dict[str, Tensor], batch: Batch, items: list[Item], config: Config, **options: object
+    weights: dict[str, Tensor], batch: Batch, items: list[Item], config: Config, *, drop: Callable[[Tensor], Tensor]
 ) -> Tensor:
-    """Return cross-entropy of start and end, plus that of relevance, summed over examples."""
-    marks, relevance = score_tokens(weights, batch, **options)
+    """Return cross-entropy of start and end, plus those of relevance and of the lost marks, summed over examples."""
+    hidden = read_tokens(weights, batch, drop=drop)
+    marks, relevance = score_states(weights, batch, hidden)
     starts, ends = torch.tensor([i.start for i in items]), torch.tensor([i.end for i in items])
     span = F.cross_entropy(marks[..., 0], starts, reduction="sum") + F.cross_entropy(
         marks[..., 1], ends, reduction="sum"
     )
     answered = (starts > 0).float()
-    return span / 2 + config.relevance_weight * F.binary_cross_entropy_with_logits(relevance, answered, reduction="sum")
+    judged = F.binary_cross_entropy_with_logits(relevance, answered, reduction="sum")
+    return span / 2 + config.relevance_weight * judged + config.lost_weight * _lost_loss(weights, hidden, items)
+
+
+def _lost_loss(weights: dict[str, Tensor], hidden: Tensor, items: list[Item]) -> Tensor:
+    """Return the cross-entropy of the lost marks: the mean over a passage's words, summed over passages."""
+    places = [(row, place, kind, 1 / len(item.lost)) for row, item in enumerate(items) for place, kind in item.lost]
+    if not places:
+        return torch.zeros(())
+    rows, columns, kinds, shares = (torch.tensor(column) for column in zip(*places, strict=True))
+    scores = minilm.linear(weights, AUXILIARY, hidden[rows, columns]).float()
+    return (F.cross_entropy(scores, kinds, reduction="none") * shares).sum()
 
 
 def rate(step: int, steps: int, config: Config) -> float:
@@ -136,11 +174,14 @@ def rate(step: int, steps: int, config: Config) -> float:
     return config.learning_rate * min((step + 1) / warm, max(0.0, (steps - step) / (steps - warm)))
 
 
-def train(stages: Sequence[Sequence[Item]], out: Path, config: Config) -> None:
-    """Train, saving a checkpoint every 100 batches; continues from the checkpoint when there is one."""
+def train(stages: Sequence[Sequence[Item]], out: Path, config: Config, *, start: Path | None = None) -> None:
+    """Train, saving a checkpoint every 50 batches; continues from the checkpoint when there is one.
+
+    ``start`` is the folder of an earlier reader to train further; None begins with the bundled encoder.
+    """
     torch.set_num_threads(1)
     order = list(batches(stages, config))[: config.batches or None]
-    frozen, trained = initial_weights(config.seed)
+    frozen, trained = initial_weights(config.seed, start)
     average = {name: tensor.clone() for name, tensor in trained.items()}
     for tensor in trained.values():
         tensor.requires_grad_()
@@ -179,12 +220,12 @@ def train(stages: Sequence[Sequence[Item]], out: Path, config: Config) -> None:
             for name, tensor in trained.items():
                 average[name].lerp_(tensor.detach(), 1 - decay)
             losses.append(sum(loss for loss, _ in done) / len(items))
-            if (step + 1) % 50 == 0:
+            if (step + 1) % 10 == 0:
                 speed = (step + 1 - first) * config.batch_size / (time.perf_counter() - began)
-                print(f"{step + 1}/{len(order)} loss {sum(losses[-50:]) / 50:.3f} {speed:.1f} examples/s", flush=True)
-            if (step + 1) % 100 == 0 or step + 1 == len(order):
+                print(f"{step + 1}/{len(order)} loss {sum(losses[-10:]) / 10:.3f} {speed:.1f} examples/s", flush=True)
+            if (step + 1) % 50 == 0 or step + 1 == len(order):
                 _save(state, step + 1, trained, average, optimizer)
-    save_weights(average, out / "reader.safetensors")
+    save_weights({name: t for name, t in average.items() if not name.startswith(f"{AUXILIARY}.")}, out / READER)
 
 
 def _save(
@@ -201,6 +242,11 @@ def save_weights(weights: dict[str, Tensor], path: Path) -> None:
     save_file({name: weights[name].half().contiguous() for name in sorted(weights)}, str(path))
 
 
+def file_sha256(folder: Path) -> str:
+    """Return the hash of the reader's weights in a folder."""
+    return hashlib.sha256((folder / READER).read_bytes()).hexdigest()
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True)
@@ -208,12 +254,16 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=Config().seed)
     parser.add_argument("--limit", type=int, default=0, help="examples per stage, for a quick try")
     parser.add_argument("--batches", type=int, default=0, help="end after so many batches; 0 is all")
+    parser.add_argument("--further", type=Path, help="folder of an earlier reader, to train it further")
     args = parser.parse_args()
     config = Config(seed=args.seed, limit=args.limit, batches=args.batches)
-    stages = [s[: config.limit or None] for s in training_examples(args.data, config.seed, Mixture())]
+    mixture = Mixture()
+    if args.further:
+        config, mixture = replace(config, learning_rate=config.learning_rate / 2), FURTHER
+    stages = [s[: config.limit or None] for s in training_examples(args.data, config.seed, mixture)]
     args.out.mkdir(parents=True, exist_ok=True)
-    (args.out / "config.json").write_text(json.dumps({**asdict(config), "mixture": asdict(Mixture())}, indent=1))
-    train([tokenised(stage) for stage in stages], args.out, config)
+    (args.out / "config.json").write_text(json.dumps({**asdict(config), "mixture": asdict(mixture)}, indent=1))
+    train([tokenised(stage) for stage in stages], args.out, config, start=args.further)
 
 
 if __name__ == "__main__":
