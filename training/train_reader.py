@@ -25,7 +25,16 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from index import minilm
 from index.minilm import WIDTH
-from qa.span_network import Batch, Pair, has_bfloat16_matrices, load_weights, make_batch, make_pairs, read_tokens, score_states
+from qa.span_network import (
+    Batch,
+    Pair,
+    has_bfloat16_matrices,
+    load_weights,
+    make_batch,
+    make_pairs,
+    read_tokens,
+    score_states,
+)
 from training.reader_data import FURTHER, JOINED, Example, Mixture, lost_marks, training_examples
 
 FROZEN = ("words.weight", "positions.weight")
