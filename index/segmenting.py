@@ -275,6 +275,10 @@ class BoundaryNet:
 
     def probabilities(self, words: Sequence[str], gaps: Sequence[str]) -> Floats:
         """Return (n_words - 1,) float32: how likely a sentence ends in each gap."""
+        return _sigmoid(self.logits(words, gaps))[:, 0]
+
+    def logits(self, words: Sequence[str], gaps: Sequence[str]) -> Floats:
+        """Return (n_words - 1, n_outputs) float32: what the network says of each gap, before any normalisation."""
         import numpy as np
 
         w = self._w
@@ -291,7 +295,7 @@ class BoundaryNet:
             x = x + value[:, :hidden] * _sigmoid(value[:, hidden:])
         pairs = np.concatenate([x[:-1], x[1:]], axis=1)
         top = np.maximum(pairs @ w["hid.weight"].T + w["hid.bias"], 0)
-        result: Floats = _sigmoid(top @ w["out.weight"].T + w["out.bias"])[:, 0]
+        result: Floats = top @ w["out.weight"].T + w["out.bias"]
         return result
 
 
@@ -374,7 +378,7 @@ class Segmenter:
         """Yield where segments end by network and rules, in the places where white space stands between two words."""
         text, words = block.text, block.words
         gaps = [block.gap(place) for place in range(len(block.likely))]
-        stripped = is_stripped([_has_mark(gap) for gap in gaps])
+        stripped = is_stripped([has_mark(gap) for gap in gaps])
         latin = _mostly_latin([word.of(text) for word in words])
         for place, (gap, likely) in enumerate(zip(gaps, block.likely, strict=True)):
             if gap == " " and latin[place]:
@@ -402,7 +406,8 @@ def is_stripped(marked: Sequence[bool]) -> list[bool]:
     ]
 
 
-def _has_mark(gap: str) -> bool:
+def has_mark(gap: str) -> bool:
+    """Return whether a gap between two words holds punctuation beside its white space."""
     return len(gap) > 1 and MARK.search(gap) is not None and any(c.isspace() for c in gap)
 
 

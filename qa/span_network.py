@@ -13,14 +13,17 @@ import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from index import minilm
 from qa.errors import ReaderError
+from qa.restoring import Restorer, load_restorer, with_marks
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
     from torch import Tensor
+
+Precision = Literal["float32", "bfloat16", "int8"]
 
 MAX_TOKENS = 384
 MAX_QUESTION_TOKENS = 64
@@ -51,18 +54,9 @@ def score_tokens(
     ``weights["match.weight"]`` (1, 384) is added to the tokens that stand on both sides. The first token stands for
     "no answer here". Tokens of the question and padding get -10,000.
     """
-    return score_states(weights, batch, read_tokens(weights, batch, drop=drop))
-
-
-def read_tokens(weights: minilm.Weights, batch: Batch, *, drop: Callable[[Tensor], Tensor] = lambda x: x) -> Tensor:
-    """Return the last hidden states of pairs, (n, length, 384)."""
     match = weights["match.weight"]
     matched = batch.matches[..., None].to(match.dtype) * match
-    return minilm.encode(weights, batch.tokens, batch.types, batch.mask, marks=matched, drop=drop)
-
-
-def score_states(weights: minilm.Weights, batch: Batch, hidden: Tensor) -> tuple[Tensor, Tensor]:
-    """Return what `score_tokens` does, from the hidden states."""
+    hidden = minilm.encode(weights, batch.tokens, batch.types, batch.mask, marks=matched, drop=drop)
     marks = minilm.linear(weights, "span", hidden).float()
     readable = batch.mask & (batch.types == 1)
     readable[:, 0] = True
@@ -79,7 +73,7 @@ class Pair:
 
     Attributes:
         question, passage: word piece numbers; cut so that both fit into ``MAX_TOKENS``.
-        offsets: code-point range in the passage text for each piece of ``passage``.
+        offsets: code-point range in the passage, as it was given, for each piece of ``passage``.
     """
 
     question: list[int]
@@ -90,15 +84,22 @@ class Pair:
         return len(self.question) + len(self.passage) + 3
 
 
-def make_pairs(tokenizer: Tokenizer, questions: Sequence[str], passages: Sequence[str]) -> list[Pair]:
-    """Return one pair per question and passage."""
+def make_pairs(
+    tokenizer: Tokenizer, questions: Sequence[str], passages: Sequence[str], restorer: Restorer | None = None
+) -> list[Pair]:
+    """Return one pair per question and passage.
+
+    With a restorer, passages that have lost their punctuation are read with the marks they most likely had.
+    """
+    restored = [restorer.restore(passage) if restorer else with_marks(passage, {}) for passage in passages]
     asked = tokenizer.encode_batch(list(questions), add_special_tokens=False)
-    read = tokenizer.encode_batch(list(passages), add_special_tokens=False)
+    read = tokenizer.encode_batch([passage.text for passage in restored], add_special_tokens=False)
     pairs = []
-    for question, passage in zip(asked, read, strict=True):
+    for question, pieces, passage in zip(asked, read, restored, strict=True):
         ids = question.ids[:MAX_QUESTION_TOKENS]
         room = MAX_TOKENS - 3 - len(ids)
-        pairs.append(Pair(ids, passage.ids[:room], passage.offsets[:room]))
+        offsets = [passage.original(*offset) for offset in pieces.offsets[:room]]
+        pairs.append(Pair(ids, pieces.ids[:room], offsets))
     return pairs
 
 
@@ -235,17 +236,13 @@ class Network:
     """Weights and tokenizer, ready to mark spans."""
 
     def __init__(
-        self, weights: minilm.Weights, tokenizer: Tokenizer, *, batch_size: int = 8, half: bool | None = None
+        self, weights: minilm.Weights, tokenizer: Tokenizer, *, batch_size: int = 8, precision: Precision | None = None
     ) -> None:
-        """``half``: compute in bfloat16; None does where the processor multiplies bfloat16 matrices itself."""
-        import torch
-
-        chosen = has_bfloat16_matrices() if half is None else half
-        kind = torch.bfloat16 if chosen else torch.float32
-        tables = ("words.weight", "positions.weight")
-        self._weights = {name: t if name in tables else t.to(kind) for name, t in weights.items()}
+        """``precision``: None takes the fastest that this processor computes itself."""
+        self._weights = _in_precision(weights, precision or fastest_precision())
         self._tokenizer = tokenizer
         self._batch_size = batch_size
+        self._restorer = load_restorer()
 
     def candidates(
         self, questions: Sequence[str], passages: Sequence[str], decoding: Decoding = Decoding()
@@ -253,7 +250,7 @@ class Network:
         """Return, for each question and passage, its best spans, best first."""
         import torch
 
-        pairs = make_pairs(self._tokenizer, questions, passages)
+        pairs = make_pairs(self._tokenizer, questions, passages, self._restorer)
         order = sorted(range(len(pairs)), key=lambda i: len(pairs[i]))
         found: list[list[Candidate]] = [[] for _ in pairs]
         with torch.inference_mode():
@@ -263,6 +260,20 @@ class Network:
                 for row, i in enumerate(rows):
                     found[i] = decode(pairs[i], passages[i], marks[row], float(relevance[row]), decoding)
         return found
+
+
+def fastest_precision() -> Precision:
+    """Return bfloat16 where the processor multiplies matrices of it, else 8-bit integers."""
+    return "bfloat16" if has_bfloat16_matrices() else "int8"
+
+
+def _in_precision(weights: minilm.Weights, precision: Precision) -> minilm.Weights:
+    import torch
+
+    if precision == "int8":
+        return minilm.in_8_bits(weights)
+    tables = ("words.weight", "positions.weight")
+    return {name: t if name in tables else t.to(getattr(torch, precision)) for name, t in weights.items()}
 
 
 def has_bfloat16_matrices() -> bool:

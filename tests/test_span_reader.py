@@ -24,6 +24,7 @@ from qa.span_network import (
     Candidate,
     Decoding,
     Pair,
+    Precision,
     decode,
     load_weights,
     make_batch,
@@ -363,12 +364,14 @@ def test_reading_twice_gives_the_same(reader: SpanReader) -> None:
 
 
 @pytest.mark.model
-def test_half_precision_finds_the_same_words() -> None:
+@pytest.mark.parametrize("precision", ["bfloat16", "int8"])
+def test_lower_precision_finds_the_same_words(precision: Precision) -> None:
     readables = [readable(TEXT, rank=1), readable("It rained all day in the hills.", rank=2)]
+    lower, full = SpanReader.load(precision=precision), SpanReader.load(precision="float32")
     for question in ("Who built the bridge?", "When was it closed?"):
-        half, full = (SpanReader.load(half=half).read(query(question), readables)[0] for half in (True, False))
-        assert half.answer == full.answer
-        assert half.score == pytest.approx(full.score, abs=0.05)
+        found, wanted = (reader.read(query(question), readables)[0] for reader in (lower, full))
+        assert found.answer == wanted.answer
+        assert found.score == pytest.approx(wanted.score, abs=0.05)
 
 
 @pytest.mark.model

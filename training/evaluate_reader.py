@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cache
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 
@@ -386,27 +387,30 @@ def main() -> None:
     parser.add_argument("--data", type=Path)
     parser.add_argument("--weights", type=Path, required=True)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--full", action="store_true", help="compute in float32")
+    parser.add_argument("--precision", choices=get_args(Precision), help="default: the fastest that this processor has")
     parser.add_argument("--text", type=Path)
     parser.add_argument("--questions", nargs="*", default=[])
     args = parser.parse_args()
-    half = False if args.full else None
     if args.action == "ask":
-        ask_text(SpanReader.load(args.weights, half=half), args.text.read_text(encoding="utf-8"), args.questions)
+        ask_text(
+            SpanReader.load(args.weights, precision=args.precision),
+            args.text.read_text(encoding="utf-8"),
+            args.questions,
+        )
         return
     examples = read_squad(args.data / "squad2" / "dev-half-v2.0.json", "squad2")
     digest = hashlib.sha256((args.weights / "reader.safetensors").read_bytes()).hexdigest()
     if args.action == "calibrate":
         card = args.weights / "reader.json"
         card.write_text(json.dumps({"sha256": digest}))
-        network = Network(load_weights(args.weights, digest), minilm.load_tokenizer(), half=half)
+        network = Network(load_weights(args.weights, digest), minilm.load_tokenizer(), precision=args.precision)
         calibration, figures = calibrate(network, examples, args.seed)
         kept = {f.name: getattr(calibration, f.name) for f in fields(calibration)}
         card.write_text(json.dumps({"sha256": digest, **kept, "dev": figures}, indent=2) + "\n")
     else:
-        network = Network(load_weights(args.weights, digest), minilm.load_tokenizer(), half=half)
+        network = Network(load_weights(args.weights, digest), minilm.load_tokenizer(), precision=args.precision)
         figures = report(network, load_calibration(args.weights), examples, args.data)
-        figures["ms_for_8_passages"] = time_reading(SpanReader.load(args.weights, half=half), examples)
+        figures["ms_for_8_passages"] = time_reading(SpanReader.load(args.weights, precision=args.precision), examples)
     print(json.dumps({name: round(value, 4) for name, value in figures.items()}, indent=1))
 
 

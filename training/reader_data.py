@@ -48,7 +48,6 @@ class Example:
         answers: half-open code-point ranges of the passage, any of them right; empty when the passage does not say.
         kind: the set, and how a negative was made (``squad2``, ``qamr/near``, ...).
         group: article or document, for splitting.
-        original: the passage before its punctuation was taken away; empty when it was not.
     """
 
     question: str
@@ -56,7 +55,6 @@ class Example:
     answers: tuple[tuple[int, int], ...]
     kind: str
     group: str
-    original: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,28 +107,7 @@ def stripped(example: Example) -> Example:
             b -= 1
         if a < b:
             moved.append((a, b))
-    return replace(example, passage=passage, answers=tuple(moved), original=example.passage)
-
-
-SENTENCE, CLOSING, OPENING, PAUSE, JOINED = range(1, 6)
-_LOST = ((SENTENCE, ".!?…"), (CLOSING, ")]}”»"), (OPENING, "([{“«"), (PAUSE, ",;:–—-\"‘’'"))
-_GAP = re.compile(r"[\W_]+")
-
-
-def lost_marks(original: str) -> dict[int, int]:
-    """Return which class of mark stood in each gap between two words, by the gap's offset in the stripped text.
-
-    Gaps of white space alone are left out; one without any white space (``East-Central``, ``1,000``) is ``JOINED``.
-    """
-    place = strip_text(original)[1]
-    lost = {}
-    for match in _GAP.finditer(original):
-        run = match.group()
-        kind = next((number for number, marks in _LOST if any(mark in run for mark in marks)), 0)
-        if kind and match.start():
-            joined = not any(char.isspace() for char in run) and match.end() < len(original)
-            lost[place[match.start()]] = JOINED if joined else kind
-    return lost
+    return replace(example, passage=passage, answers=tuple(moved))
 
 
 def rephrased(example: Example, rng: random.Random) -> Example:
@@ -393,20 +370,17 @@ class Mixture:
 
 FURTHER = Mixture(
     squad_copies=1,
-    qamr_fraction=0.15,
-    policy_fraction=0.05,
-    covid_copies=1,
-    random_negatives=700,
-    stripped_fraction=0.65,
+    qamr_fraction=0.08,
+    policy_fraction=0.0,
+    covid_copies=0,
+    random_negatives=300,
+    stripped_fraction=0.6,
 )
 """For an earlier reader that is trained further: fewer repetitions, more without punctuation."""
 
 
 def training_examples(data: Path, seed: int, mixture: Mixture) -> list[list[Example]]:
-    """Return the curriculum: two stages of shuffled examples, the second with most of SQuAD 2.0.
-
-    One copy of SQuAD 2.0 makes one stage.
-    """
+    """Return the curriculum: two stages of shuffled examples, the second with most of SQuAD 2.0."""
     rng = random.Random(seed)
     squad = read_squad(data / "squad2" / "dev-half-v2.0.json", "squad2")
     split = split_articles({e.group for e in squad})
@@ -421,7 +395,7 @@ def training_examples(data: Path, seed: int, mixture: Mixture) -> list[list[Exam
     for copy in range(mixture.squad_copies):
         near = near_negatives(squad, rng, fraction=mixture.near_fraction)
         changed = altered_negatives(squad, rng, fraction=mixture.altered_fraction)
-        stages[0 if copy == 0 else 1] += [*squad, *near, *changed]
+        stages[0 if copy == 0 < mixture.squad_copies - 1 else 1] += [*squad, *near, *changed]
     other = qamr + altered_negatives(qamr, rng, fraction=0.12)
     other += random_negatives(squad + qamr, squad + qamr + covid, rng, n=mixture.random_negatives)
     for example in other:
@@ -429,8 +403,6 @@ def training_examples(data: Path, seed: int, mixture: Mixture) -> list[list[Exam
     stages[0] += policy
     for example in covid:
         stages[rng.random() < 0.5].append(example)
-    if mixture.squad_copies == 1:
-        stages = [stages[0] + stages[1]]
     for stage in stages:
         rng.shuffle(stage)
         stage[:] = [_finished(e, rng, mixture) for e in stage]

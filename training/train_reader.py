@@ -25,6 +25,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from index import minilm
 from index.minilm import WIDTH
+from qa.restoring import load_restorer
 from qa.span_network import (
     Batch,
     Pair,
@@ -32,14 +33,11 @@ from qa.span_network import (
     load_weights,
     make_batch,
     make_pairs,
-    read_tokens,
-    score_states,
+    score_tokens,
 )
-from training.reader_data import FURTHER, JOINED, Example, Mixture, lost_marks, training_examples
+from training.reader_data import FURTHER, Example, Mixture, training_examples
 
 FROZEN = ("words.weight", "positions.weight")
-AUXILIARY = "lost"
-"""An output that only training has: which mark stood after a word of a stripped passage."""
 READER = "reader.safetensors"
 
 
@@ -56,53 +54,34 @@ class Config:
     drop: float = 0.1
     relevance_weight: float = 0.5
     average: float = 0.995
-    lost_weight: float = 1.0
     limit: int = 0
     batches: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """A tokenised example.
-
-    Attributes:
-        start, end: the answer's first and last piece as positions in the pair; 0 and 0 for none.
-        lost: in a stripped passage, the position of each word's last piece and the class of mark that stood after it.
-    """
+    """A tokenised example: the answer's first and last piece as positions in the pair, 0 and 0 for none."""
 
     pair: Pair
     start: int
     end: int
-    lost: tuple[tuple[int, int], ...] = ()
 
 
 def tokenised(examples: Sequence[Example]) -> list[Item]:
     """Return items; examples whose answer was cut off by the length limit are dropped."""
     tokenizer = minilm.load_tokenizer()
-    pairs = make_pairs(tokenizer, [e.question for e in examples], [e.passage for e in examples])
+    pairs = make_pairs(tokenizer, [e.question for e in examples], [e.passage for e in examples], load_restorer())
     items = []
     for example, pair in zip(examples, pairs, strict=True):
-        lost = _lost_places(example, pair)
         if not example.answers:
-            items.append(Item(pair, 0, 0, lost))
+            items.append(Item(pair, 0, 0))
             continue
         low, high = example.answers[0]
         inside = [i for i, (a, b) in enumerate(pair.offsets) if a < high and b > low]
         if inside and pair.offsets[inside[-1]][1] >= high:
             shift = len(pair.question) + 2
-            items.append(Item(pair, inside[0] + shift, inside[-1] + shift, lost))
+            items.append(Item(pair, inside[0] + shift, inside[-1] + shift))
     return items
-
-
-def _lost_places(example: Example, pair: Pair) -> tuple[tuple[int, int], ...]:
-    if not example.original:
-        return ()
-    lost, shift = lost_marks(example.original), len(pair.question) + 2
-    return tuple(
-        (place + shift, lost.get(end, 0))
-        for place, (_, end) in enumerate(pair.offsets)
-        if example.passage[end : end + 1] in ("", " ")
-    )
 
 
 def batches(stages: Sequence[Sequence[Item]], config: Config) -> Iterator[list[Item]]:
@@ -124,7 +103,7 @@ def initial_weights(seed: int, start: Path | None = None) -> tuple[dict[str, Ten
     weights = minilm.load_weights() if start is None else load_weights(start, file_sha256(start))
     generator = torch.Generator().manual_seed(seed)
     weights.setdefault("match.weight", torch.zeros(1, WIDTH))
-    for name, rows in (("span", 2), ("relevance", 1), (AUXILIARY, JOINED + 1)):
+    for name, rows in (("span", 2), ("relevance", 1)):
         fresh = torch.randn(rows, WIDTH, generator=generator) * 0.02
         weights.setdefault(f"{name}.weight", fresh)
         weights.setdefault(f"{name}.bias", torch.zeros(rows))
@@ -148,33 +127,21 @@ def piece_gradients(
     # the fused kernel is slow backwards in bfloat16, 42 % of a step; in float32 a step takes two thirds of the time
     with sdpa_kernel(SDPBackend.MATH if kind == torch.bfloat16 else SDPBackend.FLASH_ATTENTION):
         loss = batch_loss({**frozen, **leaves}, make_batch([i.pair for i in items]), items, config, drop=drop)
-        gradients = torch.autograd.grad(loss, list(leaves.values()), allow_unused=True, materialize_grads=True)
+        gradients = torch.autograd.grad(loss, list(leaves.values()))
     return float(loss.detach()), list(gradients)
 
 
 def batch_loss(
     weights: dict[str, Tensor], batch: Batch, items: list[Item], config: Config, *, drop: Callable[[Tensor], Tensor]
 ) -> Tensor:
-    """Return cross-entropy of start and end, plus those of relevance and of the lost marks, summed over examples."""
-    hidden = read_tokens(weights, batch, drop=drop)
-    marks, relevance = score_states(weights, batch, hidden)
+    """Return cross-entropy of start and end, plus that of relevance, summed over examples."""
+    marks, relevance = score_tokens(weights, batch, drop=drop)
     starts, ends = torch.tensor([i.start for i in items]), torch.tensor([i.end for i in items])
     span = F.cross_entropy(marks[..., 0], starts, reduction="sum") + F.cross_entropy(
         marks[..., 1], ends, reduction="sum"
     )
     answered = (starts > 0).float()
-    judged = F.binary_cross_entropy_with_logits(relevance, answered, reduction="sum")
-    return span / 2 + config.relevance_weight * judged + config.lost_weight * _lost_loss(weights, hidden, items)
-
-
-def _lost_loss(weights: dict[str, Tensor], hidden: Tensor, items: list[Item]) -> Tensor:
-    """Return the cross-entropy of the lost marks: the mean over a passage's words, summed over passages."""
-    places = [(row, place, kind, 1 / len(item.lost)) for row, item in enumerate(items) for place, kind in item.lost]
-    if not places:
-        return torch.zeros(())
-    rows, columns, kinds, shares = (torch.tensor(column) for column in zip(*places, strict=True))
-    scores = minilm.linear(weights, AUXILIARY, hidden[rows, columns]).float()
-    return (F.cross_entropy(scores, kinds, reduction="none") * shares).sum()
+    return span / 2 + config.relevance_weight * F.binary_cross_entropy_with_logits(relevance, answered, reduction="sum")
 
 
 def rate(step: int, steps: int, config: Config) -> float:
@@ -234,7 +201,7 @@ def train(stages: Sequence[Sequence[Item]], out: Path, config: Config, *, start:
                 print(f"{step + 1}/{len(order)} loss {sum(losses[-10:]) / 10:.3f} {speed:.1f} examples/s", flush=True)
             if (step + 1) % 50 == 0 or step + 1 == len(order):
                 _save(state, step + 1, trained, average, optimizer)
-    save_weights({name: t for name, t in average.items() if not name.startswith(f"{AUXILIARY}.")}, out / READER)
+    save_weights(average, out / READER)
 
 
 def _save(

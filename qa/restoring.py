@@ -1,0 +1,122 @@
+"""Text that has lost its punctuation -> the same text with the marks it most likely had, for the reader alone.
+
+The reader comes from an encoder that has read punctuated text, and finds answers better in it. What is restored is
+never shown and never quoted: `Restored.places` leads every character back to the text as it is. The network is the
+segmenter's, with one output for each class of mark (`index.segmenting.BoundaryNet`); `training/train_marks.py` makes
+its weights, `weights/marks.md` is their card.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import IntEnum
+from functools import cache
+from pathlib import Path
+
+from index.documents import Span
+from index.segmenting import WORD, BoundaryNet, WordVectors, check_sha256, encoder_table, has_mark, is_stripped
+
+WEIGHTS = Path(__file__).parent / "weights" / "marks.safetensors"
+WEIGHTS_SHA256 = ""
+
+
+class Mark(IntEnum):
+    """What may have stood between two words where only a space is left."""
+
+    NONE = 0
+    SENTENCE = 1
+    CLOSING = 2
+    OPENING = 3
+    PAUSE = 4
+    JOINED = 5
+
+
+_WRITTEN = {Mark.SENTENCE: ". ", Mark.CLOSING: ") ", Mark.OPENING: " (", Mark.PAUSE: ", "}
+_CLITIC = re.compile(r" (?:s|t|d|m|ll|re|ve)\b")
+_THOUSANDS = re.compile(r"(?<=\d) \d{3}(?!\d)")
+_DIGITS = re.compile(r"(?<=\d) \d")
+
+
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """A text with marks, and where each of its characters comes from.
+
+    Attributes:
+        places: for each character of ``text``, its offset in the text as it was; a mark has that of the space it fills.
+    """
+
+    text: str
+    places: tuple[int, ...]
+
+    def original(self, start: int, end: int) -> tuple[int, int]:
+        """Return the range of the text as it was that a range of this one stands for; an empty one stays empty."""
+        return (self.places[start], self.places[end - 1] + 1) if start < end else (0, 0)
+
+
+class Restorer:
+    """Holds the network; keeps nothing between calls."""
+
+    def __init__(self, net: BoundaryNet) -> None:
+        self._net = net
+
+    def marks(self, text: str) -> dict[int, Mark]:
+        """Return the likeliest mark of each gap that had one, by the gap's offset; only where the text lacks marks."""
+        words = [Span(*match.span()) for match in WORD.finditer(text)]
+        gaps = [text[a.end : b.start] for a, b in itertools.pairwise(words)]
+        if not gaps:
+            return {}
+        bare = is_stripped([has_mark(gap) for gap in gaps])
+        if not any(bare):
+            return {}
+        likeliest = self._net.logits([word.of(text) for word in words], gaps).argmax(axis=1).tolist()
+        return {
+            word.end: Mark(kind)
+            for word, gap, lacking, kind in zip(words, gaps, bare, likeliest, strict=False)
+            if kind and lacking and gap == " "
+        }
+
+    def restore(self, text: str) -> Restored:
+        """Return the text with the marks it most likely had; text that has its marks comes back as it is."""
+        return with_marks(text, self.marks(text))
+
+
+def with_marks(text: str, marks: Mapping[int, Mark]) -> Restored:
+    """Return the text with marks written into the spaces at the given offsets."""
+    parts: list[str] = []
+    places: list[int] = []
+    done = 0
+    for at in sorted(marks):
+        written = _joint(text, at) if marks[at] is Mark.JOINED else _WRITTEN.get(marks[at], " ")
+        parts += [text[done:at], written]
+        places += [*range(done, at), *[at] * len(written)]
+        done = at + 1
+    parts.append(text[done:])
+    places += range(done, len(text))
+    return Restored("".join(parts), tuple(places))
+
+
+def _joint(text: str, at: int) -> str:
+    if _CLITIC.match(text, at):
+        return "'"
+    if _THOUSANDS.match(text, at):
+        return ","
+    return "." if _DIGITS.match(text, at) else "-"
+
+
+@cache
+def load_restorer(weights: Path = WEIGHTS) -> Restorer:
+    """Return the restorer that ships with the package; loaded once.
+
+    Raises:
+        ModelError: the weights, or those of the encoder whose input vectors are read, are missing or damaged.
+    """
+    check_sha256(weights, WEIGHTS_SHA256, "reinstall pincite")
+    from safetensors.numpy import load_file
+
+    tensors = {name: tensor.astype("float32") for name, tensor in load_file(weights).items()}
+    tokenizer, table = encoder_table()
+    vectors = WordVectors(tokenizer, table @ tensors.pop("projection").T)
+    return Restorer(BoundaryNet(tensors, vectors))
