@@ -33,7 +33,7 @@ from qa.metrics import exact_match, token_f1
 from qa.reader import Query, Readable, Term
 from qa.results import Citation, Passage
 from qa.retrieval import RetrievalConfig, content_terms
-from qa.span_network import Candidate, Network, load_weights
+from qa.span_network import Candidate, Network, Precision, load_weights
 from qa.span_reader import Calibration, Evidence, SpanReader, load_calibration, weigh
 from training.reader_data import Example, read_squad, split_articles, strip_text, stripped
 
