@@ -20,7 +20,7 @@ from index.documents import Span
 from index.segmenting import WORD, BoundaryNet, WordVectors, check_sha256, encoder_table, has_mark, is_stripped
 
 WEIGHTS = Path(__file__).parent / "weights" / "marks.safetensors"
-WEIGHTS_SHA256 = ""
+WEIGHTS_SHA256 = "b2150df91374905cfbe9344af3375ebbcb0392291e032dba18ca23da13dd3488"
 
 
 class Mark(IntEnum):

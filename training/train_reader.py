@@ -235,7 +235,7 @@ def main() -> None:
     config = Config(seed=args.seed, limit=args.limit, batches=args.batches)
     mixture = Mixture()
     if args.further:
-        config, mixture = replace(config, learning_rate=config.learning_rate / 2), FURTHER
+        config, mixture = replace(config, learning_rate=config.learning_rate / 4), FURTHER
     stages = [s[: config.limit or None] for s in training_examples(args.data, config.seed, mixture)]
     args.out.mkdir(parents=True, exist_ok=True)
     (args.out / "config.json").write_text(json.dumps({**asdict(config), "mixture": asdict(mixture)}, indent=1))
