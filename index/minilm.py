@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
+import warnings
 from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
@@ -166,17 +167,22 @@ def in_8_bits(weights: Weights) -> dict[str, Any]:
     Inputs are brought to 8 bits as they come, a scale for each product. On processors that multiply no bfloat16
     matrices a pass takes about half the time of float32; figures: docs/decisions/0013-reader.md.
     """
+    packed = {
+        name.removesuffix(".weight") + PACKED: _pack(tensor, weights[name.removesuffix("weight") + "bias"])
+        for name, tensor in weights.items()
+        if name.startswith("layer.") and tensor.dim() == 2
+    }
+    return {**weights, **packed}
+
+
+def _pack(matrix: Tensor, bias: Tensor) -> Any:
     import torch
 
-    packed: dict[str, Any] = {}
-    for name, tensor in weights.items():
-        if not name.startswith("layer.") or tensor.dim() < 2:
-            continue
-        scales = tensor.abs().amax(1) / 127
-        whole = torch.quantize_per_channel(tensor, scales, torch.zeros(len(tensor), dtype=torch.int64), 0, torch.qint8)
-        base = name.removesuffix(".weight")
-        packed[base + PACKED] = torch.ops.quantized.linear_prepack(whole, weights[base + ".bias"])
-    return {**weights, **packed}
+    scales, zeros = matrix.abs().amax(1) / 127, torch.zeros(len(matrix), dtype=torch.int64)
+    with warnings.catch_warnings():  # deprecated in this pinned version, without a successor for packed products
+        warnings.simplefilter("ignore", UserWarning)
+        whole = torch.quantize_per_channel(matrix, scales, zeros, 0, torch.qint8)
+    return torch.ops.quantized.linear_prepack(whole, bias)
 
 
 def norm(weights: Weights, name: str, x: Tensor) -> Tensor:

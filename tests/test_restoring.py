@@ -57,9 +57,8 @@ def test_text_without_punctuation_gets_sentence_ends_and_joins_back() -> None:
 @pytest.mark.model
 def test_pieces_of_a_restored_passage_have_their_places_in_the_passage_itself() -> None:
     pair = make_pairs(minilm.load_tokenizer(), ["Who built it?"], [STRIPPED], load_restorer())[0]
-    words = {STRIPPED[start:end] for start, end in pair.offsets}
-    assert {"French", "Duquesne", "Erdogan", "200"} <= words
-    assert all(0 <= start < end <= len(STRIPPED) for start, end in pair.offsets)
+    assert "".join(STRIPPED[start:end] for start, end in pair.offsets).replace(" ", "") == STRIPPED.replace(" ", "")
+    assert len(pair.passage) > len(minilm.load_tokenizer().encode(STRIPPED, add_special_tokens=False).ids)
 
 
 def test_altered_weights_are_refused_by_name(tmp_path) -> None:

@@ -97,9 +97,9 @@ def test_the_smallest_texts_are_one_segment(text: str) -> None:
 )
 def test_hostile_text_gives_bounded_segments_quickly(text: str) -> None:
     load_segmenter()
-    began = time.perf_counter()
+    began = time.process_time()
     assert_sound(text)
-    assert time.perf_counter() - began < 20
+    assert time.process_time() - began < 20  # of the processor; anything quadratic takes many minutes
 
 
 def test_the_same_text_always_gives_the_same_segments() -> None:
