@@ -23,6 +23,11 @@ WEIGHTS = Path(__file__).parent / "weights" / "marks.safetensors"
 WEIGHTS_SHA256 = "b2150df91374905cfbe9344af3375ebbcb0392291e032dba18ca23da13dd3488"
 
 
+SURE_OF_AN_END = (
+    0.6  # by so much a sentence's end must be likelier than any other: a false one parts what belongs together
+)
+
+
 class Mark(IntEnum):
     """What may have stood between two words where only a space is left."""
 
@@ -71,7 +76,9 @@ class Restorer:
         bare = is_stripped([has_mark(gap) for gap in gaps])
         if not any(bare):
             return {}
-        likeliest = self._net.logits([word.of(text) for word in words], gaps).argmax(axis=1).tolist()
+        logits = self._net.logits([word.of(text) for word in words], gaps)
+        logits[:, Mark.SENTENCE] -= SURE_OF_AN_END
+        likeliest = logits.argmax(axis=1).tolist()
         return {
             word.end: Mark(kind)
             for word, gap, lacking, kind in zip(words, gaps, bare, likeliest, strict=False)

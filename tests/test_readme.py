@@ -64,7 +64,7 @@ def test_the_python_runs(workplace: Path) -> None:
     (program,) = blocks("python")
     (workplace / "program.py").write_text(program)
     out = run(f"PYTHONPATH={PROJECT} {sys.executable} program.py", workplace)
-    assert "answered Myles Caggins" in out
+    assert "answered Col Myles Caggins" in out
 
 
 def test_every_make_target_and_file_named_exists() -> None:
