@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import samples
 from axe_playwright_python.sync_playwright import Axe
 from conftest import Build, StubEncoder, StubReader
 from gradio_client import Client
@@ -21,6 +22,7 @@ from gradio_client.exceptions import AppError
 from pages import SEED, ScriptedCorpus, answer, hostile_corpus, news_corpus, quote
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
+from index.build import build_index
 from index.documents import Document, Source
 from qa.corpus import Corpus
 from qa.feedback import FILE_NAME, read_feedback
@@ -504,7 +506,6 @@ def test_without_escaping_the_same_document_would_act(browser: Browser, monkeypa
 @pytest.mark.browser
 @pytest.mark.model
 def test_the_seed_corpus_answers_with_quotes_that_open_at_their_words(browser: Browser, tmp_path: Path) -> None:
-    from index.build import build_index
     from index.embedding import load_encoder
 
     encoder = load_encoder()
@@ -522,6 +523,45 @@ def test_the_seed_corpus_answers_with_quotes_that_open_at_their_words(browser: B
         assert in_view(page)
         ask(page, "What is the recipe for sourdough bread?")
         expect(page.locator(".answer").last).to_contain_text("Not in the documents")
+
+
+@pytest.mark.browser
+def test_a_pdf_a_word_file_a_page_and_a_mail_open_at_their_words(
+    browser: Browser, tmp_path: Path, encoder: StubEncoder
+) -> None:
+    docs = tmp_path / "docs"
+    docs.mkdir()
+    (docs / "dam.pdf").write_bytes(samples.pdf(("Nothing here.", "The dam of Orlov broke in March.")))
+    (docs / "ferry.docx").write_bytes(samples.docx(("The ferry of Lindau carries nine cars.",)))
+    (docs / "market.html").write_bytes(b"<p>The market of Trento opens at dawn.</p>")
+    (docs / "bridge.eml").write_bytes(b"From: a@b.c\nSubject: Paint\n\nThe bridge of Kolin was painted green.\n")
+    build_index(tmp_path / "index", [docs], encoder=encoder)
+    corpus = Corpus.open(tmp_path / "index", encoder=encoder, reader=StubReader())
+    questions = {
+        "When broke the dam of Orlov?": ("The dam of Orlov broke in March.", "docs/dam.pdf", "page 2"),
+        "What carries the ferry of Lindau?": ("The ferry of Lindau carries nine cars.", "docs/ferry.docx", ""),
+        "When opens the market of Trento?": ("The market of Trento opens at dawn.", "docs/market.html", ""),
+        "What colour was the bridge of Kolin painted?": (
+            "The bridge of Kolin was painted green.",
+            "docs/bridge.eml",
+            "",
+        ),
+    }
+    with served(corpus) as address, Visit(browser, address) as page:
+        for question, (words, path, place) in questions.items():
+            ask(page, question)
+            byline = page.locator(".answer").last.locator(".byline").first
+            open_chip(page, 1)
+            head = page.locator("#reader .source-head")
+            expect(head).to_contain_text(path)
+            expect(head).to_contain_text("matches the file")
+            key = CitationKey.parse(page.url.split("?cite=")[1])
+            assert page.locator("#reader mark").all_text_contents() == [words]
+            assert key.span.of(corpus.document(key.doc_id).text) == words
+            for shown in (head, byline):
+                expect(shown).to_contain_text(place) if place else expect(shown).not_to_contain_text("page")
+            if page.get_by_role("button", name="Close").is_visible():
+                page.get_by_role("button", name="Close").click()
 
 
 # --- the server -----------------------------------------------------------------------------------------------------

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from html.parser import HTMLParser
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -59,7 +60,7 @@ def opened(
     return render.Opened(CitationKey.parse(citation.id), state, citation, document, source_state, walk)
 
 
-def one_document(text: str, **source: str) -> Document:
+def one_document(text: str, **source: Any) -> Document:
     return Document.from_raw(text, Source(source.pop("path", "folder/file.txt"), **source))
 
 
@@ -317,6 +318,14 @@ def test_the_head_says_title_date_path_range_and_place_among_the_citations() -> 
     assert shown.inside["h2"] == ["A <title>"]
     assert "3 Mar 2017 · folder/file.txt · characters 4–7" in shown.inside["p"]
     assert shown.inside["nav"] == ["Citation 2 of 3PreviousNextClose"]
+
+
+def test_the_page_of_a_paged_document_is_shown_beside_its_characters() -> None:
+    document = one_document("One two three", page_starts=(0, 4))
+    head = Parsed(render.source(opened(document, Span(4, 7))))
+    assert "folder/file.txt · page 2 · characters 4–7" in head.inside["p"]
+    assert Citation.from_document(document, Span(4, 7)).place == "page 2, characters 4-7"
+    assert Citation.from_document(one_document("One two"), Span(0, 3)).place == "characters 0-3"
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import io
 import json
 import statistics
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -133,7 +132,8 @@ def _read_table(decoded: Text, name: str, *, delimiter: str | None) -> Loaded:
 def _rows(text: str, delimiter: str | None) -> Iterator[list[str]]:
     csv.field_size_limit(MAX_INSIDE_BYTES)
     head = text[:10_000].partition("\n")[0]
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter or max(",;\t|", key=head.count))
+    lines = (f"{line}\n" for line in _lines(text))  # StringIO would hold four bytes a character
+    reader = csv.reader(lines, delimiter=delimiter or max(",;\t|", key=head.count))
     try:
         yield from reader
     except csv.Error as error:
