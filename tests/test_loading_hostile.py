@@ -37,6 +37,10 @@ BAD = {
     "no types.docx": (samples.zipped({"word/document.xml": "<document/>"}), "not a Word file"),
     "slides.docx": (samples.pptx(), "not a Word file"),
     "xxe.docx": (samples.external_entity("/etc/passwd"), "contains a DTD"),
+    "dtd.docx": (
+        samples.with_member(samples.docx(), "word/document.xml", "<!DOCTYPE document><document/>"),
+        "contains a DTD",
+    ),
     "laughs.docx": (samples.billion_laughs(), "contains a DTD"),
     "facts.docx": (samples.with_member(samples.docx(), "docProps/core.xml", f"{SIMPLE_DTD}<d/>"), "contains a DTD"),
     "laughs.odt": (samples.odt(f"{SIMPLE_DTD}<document-content/>"), "contains a DTD"),
