@@ -124,7 +124,7 @@ def test_check_finds_a_flipped_byte_and_repairs_it(indexed: Run, index_dir: Path
     ("arguments", "sentence"),
     [
         (["index", "nowhere"], "nowhere is not a folder. Give the folder that holds the documents."),
-        (["index", "void"], "Looked at 0 files. Formats read: .htm, .html"),
+        (["index", "void"], "Looked at 0 files. Formats read: .csv, .docx"),
         (["index"], "seeds is not a folder."),
         (["ask", "who?"], "There is no index in"),
         (["search", "who?"], "There is no index in"),
