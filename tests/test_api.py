@@ -172,6 +172,7 @@ def test_long_questions_and_bodies_are_413(client: TestClient) -> None:
     assert (refused.status_code, refused.json()["field"]) == (413, "question")
     assert "at most 4,000 characters" in refused.json()["error"]
     assert ask(client, "x" * 64_001).status_code == 413
+    assert ask(client, "Vienna?", filters={"sources": ["x" * 64_001]}).status_code == 413  # known only by its size
     streamed = client.post("/ask", content=iter([b'{"question": "', b"x" * 100_000, b'"}']))
     assert streamed.status_code == 413
 
