@@ -393,4 +393,10 @@ def _threads() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="pincite-vectors")
 
 
-os.register_at_fork(after_in_child=_threads.cache_clear)  # a forked process has no threads but its own
+def _after_fork() -> None:
+    """A forked process has no threads but its own; OpenMP, which has lost its own too, crashes if it counts on them."""
+    _threads.cache_clear()
+    faiss.omp_set_num_threads(1)
+
+
+os.register_at_fork(after_in_child=_after_fork)
