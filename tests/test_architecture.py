@@ -25,6 +25,7 @@ OWNERS = {
     "striprtf": {"index/loading/rtf.py"},
     "yaml": {"index/loading/plain.py"},
     "filelock": {"index/build.py"},
+    "watchfiles": {"index/watching.py"},
     "gradio": {"ui/app.py", "ui/server.py"},
     "typer": {"ui/cli.py"},
     "rich": {"ui/cli.py"},

@@ -15,11 +15,13 @@ import pytest
 from conftest import Build, StubEncoder
 
 from index import reading, search_folder
-from index.build import LOCK_NAME, build_index
+from index.build import LOCK_NAME, BuildConfig, build_index
 from index.changes import pending_changes
 from index.check import check_index
-from index.errors import CorpusError, IndexBusy, IndexMismatch, StorageError
+from index.embedding import load_encoder
+from index.errors import CorpusError, IndexBusy, IndexMismatch, ModelError, StorageError
 from index.snapshot import Snapshot
+from index.status import status_of
 from index.store import FILE_NAME, Store
 
 OLD = 1_600_000_000
@@ -347,3 +349,133 @@ def test_what_one_update_after_another_makes_is_what_a_fresh_build_makes(
     fresh = build_index(tmp_path / "fresh", [folder], encoder=encoder)
     assert fresh.index_id == last.index_id
     assert check_index(index_dir).is_sound
+
+
+def long_folder(tmp_path: Path, count: int) -> Path:
+    folder = tmp_path / "long"
+    folder.mkdir()
+    for number in range(count):
+        (folder / f"{number:03}.txt").write_text(
+            f"Letter {number} of the harbour office. " + f"Ship {number} came in. " * 60
+        )
+    return folder
+
+
+def test_a_long_build_is_searchable_while_it_runs_and_ends_as_one_commit_would(index_dir: Path, tmp_path: Path) -> None:
+    folder = long_folder(tmp_path, 80)  # 1,400 characters each: parts of 25,000, 50,000 ... characters
+    held: list[int] = []
+
+    class Watching(StubEncoder):
+        def encode_documents(self, texts: list[str]) -> np.ndarray:
+            held.append(status_of(index_dir).documents if (index_dir / "search").exists() else 0)
+            return super().encode_documents(texts)
+
+    report = build_index(index_dir, [folder], encoder=Watching(), config=BuildConfig(commit_after_s=0))
+    assert report.generation > 2
+    assert held == sorted(held)
+    assert 0 < held[-1] < 80
+    at_once = build_index(tmp_path / "other", [folder], encoder=StubEncoder(), config=BuildConfig(commit_after_s=1e9))
+    assert (at_once.generation, at_once.index_id, at_once.chunks) == (1, report.index_id, report.chunks)
+    assert check_index(index_dir).is_sound
+
+
+def test_a_build_killed_between_two_commits_does_not_read_again_what_it_committed(
+    index_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = long_folder(tmp_path, 80)
+    settle(folder)
+
+    class Dying(StubEncoder):
+        def encode_documents(self, texts: list[str]) -> np.ndarray:
+            if any("Letter 60 " in text for text in texts):  # in the third part; two are committed
+                raise ModelError("the model is gone")
+            return super().encode_documents(texts)
+
+    with pytest.raises(ModelError):
+        build_index(index_dir, [folder], encoder=Dying(), config=BuildConfig(commit_after_s=0))
+    committed = status_of(index_dir).documents
+    read: list[str] = []
+    read_bytes = reading.read_bytes
+    monkeypatch.setattr(
+        reading, "read_bytes", lambda entry, **limits: read.append(entry.name) or read_bytes(entry, **limits)
+    )
+    assert build_index(index_dir, [folder], encoder=StubEncoder()).documents == 80
+    assert len(read) == 80 - committed < 80
+    assert check_index(index_dir).is_sound
+
+
+def test_nothing_vanishes_on_the_way_of_a_build_that_moves_files(index_dir: Path, tmp_path: Path) -> None:
+    folder = long_folder(tmp_path, 80)
+    build_index(index_dir, [folder], encoder=StubEncoder())
+    for path in sorted(folder.iterdir())[:60]:
+        path.rename(folder / f"z{path.name}")
+    for path in sorted(folder.glob("0*.txt")):
+        path.write_text(path.read_text() + "One more line.")
+    for number in range(60):
+        (folder / f"new{number}.txt").write_text(f"Report {number} on salt. " * 60)
+    held: list[int] = []
+
+    class Watching(StubEncoder):
+        def encode_documents(self, texts: list[str]) -> np.ndarray:
+            held.append(status_of(index_dir).documents)
+            return super().encode_documents(texts)
+
+    config = BuildConfig(commit_after_s=0, allow_shrink=True)
+    report = build_index(index_dir, [folder], encoder=Watching(), config=config)
+    assert min(held) >= 80
+    assert report.documents == 140
+    assert check_index(index_dir).is_sound
+
+
+@pytest.mark.model
+def test_an_unchanged_folder_loads_no_model_and_no_search_library(index_dir: Path, tmp_path: Path) -> None:
+    folder = long_folder(tmp_path, 3)
+    settle(folder)
+    build_index(index_dir, [folder], encoder=load_encoder())
+    program = (
+        "import sys; sys.path.insert(0, sys.argv.pop(1)); from ui.cli import app; from typer.testing import CliRunner;"
+        "results = [CliRunner().invoke(app, a + ['--index', sys.argv[1]]).exit_code for a in (['index'], ['status'])];"
+        "print(results, [m for m in ('torch', 'faiss', 'tantivy', 'tokenizers', 'gradio') if m in sys.modules])"
+    )
+    arguments = [sys.executable, "-c", program, str(Path(__file__).parent.parent), str(index_dir)]
+    done = subprocess.run(arguments, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[0, 0] []"
+
+
+def test_a_bad_file_is_not_parsed_again_as_long_as_it_does_not_change(
+    build: Build, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder / "binary.txt").write_bytes(bytes(range(32)) * 100)
+    settle(folder)
+    first = build()
+    monkeypatch.setattr(reading, "load", lambda data, name: pytest.fail(f"{name} was parsed"))
+    assert build().notes == first.notes
+
+
+def test_files_of_a_folder_that_cannot_be_listed_stay(build: Build, folder: Path, tmp_path: Path) -> None:
+    more = tmp_path / "more"
+    more.mkdir()
+    (more / "a.txt").write_text("Another text.")
+    build(folder, more)
+    more.rename(tmp_path / "unmounted")
+    report = build(folder)
+    assert report.documents == 4
+    assert [(note.name, note.reason) for note in report.notes] == [
+        ("more", "cannot be listed: No such file or directory")
+    ]
+
+
+def test_a_file_over_the_limit_is_skipped_and_too_many_files_are_refused(build: Build, folder: Path) -> None:
+    (folder / "large.txt").write_text("x" * 1_100_000)
+    report = build(max_file_mb=1)
+    assert [note.reason for note in report.notes] == ["1 MB is over the limit of 1 MB"]
+    with pytest.raises(CorpusError, match=r"more than 2 files .* --max-files"):
+        build(max_files=2)
+
+
+def test_files_changed_a_moment_ago_are_left_for_the_next_build(build: Build, folder: Path) -> None:
+    settle(folder)
+    build()
+    (folder / "new.txt").write_text("half a sen")
+    assert build(settle_s=60).documents == 3
+    assert build().documents == 4

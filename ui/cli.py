@@ -7,7 +7,9 @@ import json
 import logging
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -17,7 +19,10 @@ from rich.table import Table
 from rich.text import Text
 
 if TYPE_CHECKING:
-    from index.build import BuildReport
+    from rich.progress import Task
+
+    from index.build import BuildConfig, BuildReport
+    from index.embedding import Encoder
     from qa.results import Answer, Quote
     from qa.retrieval import Filters
 
@@ -72,10 +77,16 @@ def _one_sentence() -> Iterator[None]:
 
     try:
         yield
-    except (IndexingError, AnsweringError) as error:
-        _complain(str(error))
-    except OSError as error:
-        _complain(f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}")
+    except (IndexingError, AnsweringError, OSError) as error:
+        _complain(_sentence(error))
+
+
+def _sentence(error: Exception) -> str:
+    from index.errors import IndexingError
+
+    if isinstance(error, OSError) and not isinstance(error, IndexingError):
+        return f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}"
+    return str(error)
 
 
 def _complain(sentence: str) -> None:
@@ -101,6 +112,11 @@ def index(
         bool, typer.Option("--allow-shrink", help="Go on when more than half of the files are gone.")
     ] = False,
     strict: Annotated[bool, typer.Option("--strict", help="Exit with 3 when a file had to be skipped.")] = False,
+    max_file_mb: Annotated[int, typer.Option(min=1, help="Skip larger files.")] = 100,
+    max_files: Annotated[int, typer.Option(min=1, help="Refuse folders that hold more files.")] = 1_000_000,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Then go on: build again whenever files change. Ctrl-C ends it.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Build the index, or bring it up to date.
@@ -119,12 +135,45 @@ def index(
         roots = paths or ([] if stored_meta(folder, "roots") else [DEFAULT_CORPUS])
         made_with = (stored_meta(folder, "encoder") or {}).get("model")
         encoder = load_encoder(model or made_with or BUNDLED_MODEL)
-        config = BuildConfig(allow_shrink=allow_shrink, rebuild=rebuild)
+        config = BuildConfig(allow_shrink=allow_shrink, rebuild=rebuild, max_file_mb=max_file_mb, max_files=max_files)
         with _progress() as on_progress:
             report = build_index(folder, roots, encoder=encoder, config=config, on_progress=on_progress)
-    _print_json(report.to_dict()) if as_json else _print_build(report)
+        _print_json(report.to_dict()) if as_json else _print_build(report)
+        if watch:
+            _watch(folder, encoder, replace(config, rebuild=False, allow_shrink=False), report.generation)
     if strict and any(note.skipped for note in report.notes):
         raise typer.Exit(EXIT_SKIPPED)
+
+
+def _watch(folder: Path, encoder: Encoder, config: BuildConfig, generation: int) -> None:
+    """Build after every change, one line for each new generation, until Ctrl-C."""
+    from index.build import build_index
+    from index.store import stored_meta
+    from index.watching import SETTLE_S, keep_built, watch_folders
+
+    def tell(report: BuildReport) -> None:
+        nonlocal generation
+        if report.generation != generation:
+            _print_round(report)
+        generation = report.generation
+
+    config = replace(config, settle_s=SETTLE_S)
+    roots = [Path(root) for root in stored_meta(folder, "roots") if Path(root).is_dir()]
+    _err.print("Watching the folders. Ctrl-C ends it.")
+    with suppress(KeyboardInterrupt):  # in a build too: what was not committed is built next time
+        keep_built(
+            lambda: build_index(folder, [], encoder=encoder, config=config),
+            watch_folders(roots, exclude=folder),
+            on_report=tell,
+            on_error=lambda error: _err.print(_plain(_sentence(error))),
+        )
+
+
+def _print_round(report: BuildReport) -> None:
+    _out.print(
+        f"{datetime.now():%H:%M:%S}  {report.added} added, {report.removed} removed, "
+        f"{_count(report.embedded, 'passage')} embedded in {report.seconds:.1f} s · index {report.index_id}"
+    )
 
 
 @app.command()
@@ -352,9 +401,13 @@ def _filters(source: list[str] | None, document: list[str] | None, since: str | 
 @contextmanager
 def _progress() -> Iterator[Any]:
     """Yield a callback that draws a progress bar on standard error, when that is a terminal."""
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, TextColumn, TimeRemainingColumn
 
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    class Rate(ProgressColumn):
+        def render(self, task: Task) -> Text:
+            return Text(f"{task.speed:,.1f}/s" if task.speed else "")
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), Rate(), TimeRemainingColumn())
     with Progress(*columns, console=_err, transient=True, disable=not _err.is_terminal) as bars:
         tasks: dict[str, Any] = {}
 
