@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import threading
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -16,6 +14,7 @@ import numpy.typing as npt
 
 from index import minilm
 from index.errors import ModelError
+from index.hub import load_named
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -25,7 +24,6 @@ Floats = npt.NDArray[np.float32]
 
 BUNDLED_MODEL = minilm.MODEL_NAME
 BATCH_SIZE = 32
-HUB_TIMEOUT_S = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,28 +184,13 @@ def unit_rows(vectors: npt.NDArray[Any]) -> Floats:
 
 
 def _load_model(name: str) -> SentenceTransformer:
-    """Return a model from a folder, from what was downloaded before, or from the hub, in that order."""
-    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-    from huggingface_hub import model_info
-    from sentence_transformers import SentenceTransformer
-    from transformers.utils import logging as transformers_logging
+    def load(*, local_files_only: bool) -> SentenceTransformer:
+        from sentence_transformers import SentenceTransformer
 
-    transformers_logging.disable_progress_bar()
-    try:
-        return SentenceTransformer(name, local_files_only=True)
-    except Exception as error:  # the library lets errors of half a dozen others through
-        reason = error
-    try:
-        if not Path(name).is_dir():
-            # asks once; loading asks again and again, for minutes, where there is no network
-            model_info(name, timeout=HUB_TIMEOUT_S)
-            return SentenceTransformer(name)
-    except Exception as error:
-        reason = error
-    raise ModelError(
-        f"The model {name!r} cannot be loaded ({type(reason).__name__}). Give {BUNDLED_MODEL}, which is bundled, "
-        "the folder of a sentence-transformers model, or the name of one that can be downloaded."
-    ) from reason
+        return SentenceTransformer(name, local_files_only=local_files_only)
+
+    advice = f"Give {BUNDLED_MODEL}, which is bundled, the folder of a sentence-transformers model, or the name of one"
+    return load_named(name, load, advice=f"{advice} that can be downloaded.")
 
 
 def _weights_sha256(model: SentenceTransformer) -> str:

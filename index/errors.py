@@ -39,7 +39,7 @@ class CorpusError(IndexingError, ValueError):
 
 
 class ModelError(IndexingError, RuntimeError):
-    """The embedding model cannot be loaded or gives something other than unit vectors of its dimension."""
+    """A model cannot be loaded, or an encoder gives something other than unit vectors of its dimension."""
 
 
 class DocumentNotFound(IndexingError, LookupError):

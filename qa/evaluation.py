@@ -37,6 +37,7 @@ from qa.results import Answer, Citation, Passage, Verdict
 if TYPE_CHECKING:
     from index.build import Progress as BuildProgress
     from index.embedding import Encoder
+    from qa.reader import Reader
 
 RETRIEVAL_METRICS: Mapping[str, Callable[[Ranking, Grades], float]] = {
     "recall@1": partial(recall_at_k, k=1),
@@ -341,9 +342,12 @@ def index_of_documents(
     documents: Path,
     *,
     encoder: Encoder,
+    reader: Reader | None = None,
     on_progress: BuildProgress = lambda stage, done, total: None,
 ) -> EvaluatedCorpus:
     """Build or update an index and return it opened. Each encoder has an index of its own in ``index_dir``.
+
+    ``reader``: finds the answers; None takes the one this project brings.
 
     Raises:
         EvaluationError: the index does not hold all documents.
@@ -361,7 +365,7 @@ def index_of_documents(
     expected = _distinct_texts(documents)
     if report.documents != expected:
         raise EvaluationError(f"The index holds {report.documents:,} of the {expected:,} different texts of the data.")
-    return Corpus.open(own_dir, encoder=encoder)
+    return Corpus.open(own_dir, encoder=encoder, reader=reader)
 
 
 def _distinct_texts(documents: Path) -> int:

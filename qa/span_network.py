@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import re
 import unicodedata
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -20,6 +20,8 @@ from qa.errors import ReaderError
 from qa.restoring import Restorer, load_restorer, with_marks
 
 if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
     from tokenizers import Tokenizer
     from torch import Tensor
 
@@ -155,20 +157,47 @@ def decode(pair: Pair, text: str, marks: Tensor, relevance: float, decoding: Dec
     """
     first = len(pair.question) + 2
     logits = marks[first : first + len(pair.passage)].numpy()
-    if not len(logits):
-        return []
     null = float(marks[0, 0] + marks[0, 1])
+    spans = best_spans(logits, pair.offsets, text, decoding)
+    return [Candidate(span.start, span.end, span.score - null, relevance) for span in spans]
+
+
+@dataclass(frozen=True, slots=True)
+class ScoredSpan:
+    """Whole words of a text, their code-point range, and a score; higher is better."""
+
+    start: int
+    end: int
+    score: float
+
+
+def best_spans(
+    logits: npt.NDArray[np.float32], offsets: Sequence[tuple[int, int]], text: str, decoding: Decoding
+) -> list[ScoredSpan]:
+    """Return the spans of the highest start plus end logit, best first; equal scores keep text order.
+
+    Args:
+        logits: (n, 2) float32, start and end logit of each token of the text.
+        offsets: code-point range in the text for each of these tokens.
+    """
     starts = (-logits[:, 0]).argsort(kind="stable")[: decoding.ends].tolist()
     ends = (-logits[:, 1]).argsort(kind="stable")[: decoding.ends].tolist()
     scored = [
         (-float(logits[s, 0] + logits[e, 1]), s, e) for s in starts for e in ends if s <= e < s + decoding.longest
     ]
-    found: list[Candidate] = []
-    for score, s, e in sorted(scored):
-        start, end = whole_words(text, pair.offsets[s][0], pair.offsets[e][1])
-        if start < end and not any(start < c.end and c.start < end for c in found):
-            found.append(Candidate(start, end, -score - null, relevance))
-            if len(found) == decoding.kept:
+    words = (
+        ScoredSpan(*whole_words(text, offsets[s][0], offsets[e][1]), score=-score) for score, s, e in sorted(scored)
+    )
+    return keep_apart(words, most=decoding.kept)
+
+
+def keep_apart(spans: Iterable[ScoredSpan], *, most: int) -> list[ScoredSpan]:
+    """Return the first spans, at most so many, that are not empty and overlap none returned before them."""
+    found: list[ScoredSpan] = []
+    for span in spans:
+        if span.start < span.end and not any(span.start < s.end and s.start < span.end for s in found):
+            found.append(span)
+            if len(found) == most:
                 break
     return found
 

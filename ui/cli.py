@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from index.build import BuildConfig, BuildReport
     from index.embedding import Encoder
+    from qa.reader import Reader
     from qa.results import Answer, Quote
     from qa.retrieval import Filters
 
@@ -60,6 +61,15 @@ DocumentOption = Annotated[
     list[str] | None, typer.Option("--document", metavar="ID", help="Only this document. May be repeated.")
 ]
 SinceOption = Annotated[str | None, typer.Option("--since", metavar="DATE", help="Only from this date on, 2017-03-03.")]
+ReaderOption = Annotated[
+    str | None,
+    typer.Option(
+        "--reader",
+        metavar="NAME",
+        help="Find answers with this question-answering model of transformers, a folder or a hub name, instead of the "
+        "bundled reader. Its threshold is not calibrated: pincite eval --reader NAME shows what it gives.",
+    ),
+]
 UntilOption = Annotated[str | None, typer.Option("--until", metavar="DATE", help="Only up to this date.")]
 
 
@@ -184,6 +194,7 @@ def ask(
     document: DocumentOption = None,
     since: SinceOption = None,
     until: UntilOption = None,
+    reader: ReaderOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Answer a question with quotes, each with its exact place, or say that the documents do not.
@@ -194,7 +205,8 @@ def ask(
         from qa.corpus import Corpus
 
         filters = _filters(source, document, since, until)
-        answer = Corpus.open(index_dir).ask(_given(question), filters=filters)
+        corpus = Corpus.open(index_dir, reader=_named_reader(reader))
+        answer = corpus.ask(_given(question), filters=filters)
     _print_json(answer.to_dict()) if as_json else _print_answer(answer)
 
 
@@ -228,6 +240,7 @@ def chat(
         str, typer.Option(help="Address to listen on. Anything but 127.0.0.1 lets others in.")
     ] = "127.0.0.1",
     port: Annotated[int | None, typer.Option(help="Port. Default: 7860, or the next free one.")] = None,
+    reader: ReaderOption = None,
     open_browser: Annotated[bool, typer.Option("--open", help="Open the page in the browser.")] = False,
 ) -> None:
     """Serve the chat page on this machine. Ctrl-C stops it.
@@ -239,7 +252,7 @@ def chat(
         from ui.server import serve
 
         _err.print("Loading …")
-        corpus = Corpus.open(index_dir)
+        corpus = Corpus.open(index_dir, reader=_named_reader(reader))
         corpus.warm_up()
         serve(corpus, host=host, port=port, open_browser=open_browser, on_ready=_print_address)
 
@@ -351,6 +364,7 @@ def evaluate(
     as_json: JsonOption = False,
     questions: Annotated[bool, typer.Option("--questions", help="With --json: one row per question too.")] = False,
     model: Annotated[str | None, typer.Option(help="Embedding model. Default: the bundled one.")] = None,
+    reader: ReaderOption = None,
 ) -> None:
     """Measure retrieval and answers on questions whose answers are known.
 
@@ -366,10 +380,11 @@ def evaluate(
         from qa.evaluation import EvaluationConfig, index_of_documents, report_rows, run_evaluation
 
         encoder = load_encoder(model or BUNDLED_MODEL)
+        answering = _named_reader(reader)
         with _progress() as on_progress:
             report = run_evaluation(
                 data,
-                partial(index_of_documents, encoder=encoder, on_progress=on_progress),
+                partial(index_of_documents, encoder=encoder, reader=answering, on_progress=on_progress),
                 index_dir=index_dir,
                 stripped=stripped,
                 config=EvaluationConfig(limit=limit, answers=not retrieval_only),
@@ -390,6 +405,15 @@ def evaluate(
 
 def _given(text: str) -> str:
     return sys.stdin.read() if text == "-" else text
+
+
+def _named_reader(name: str | None) -> Reader | None:
+    """Return the reader of that name, loaded; None, which stands for the bundled one, when none is named."""
+    if name is None:
+        return None
+    from qa.named_reader import NamedReader
+
+    return NamedReader.load(name)
 
 
 def _filters(source: list[str] | None, document: list[str] | None, since: str | None, until: str | None) -> Filters:
