@@ -190,7 +190,8 @@ def _max_tokens(tokenizer: Any, model: Any) -> int:
     """Return how many tokens are read at once: what the model was made for, at most what such models are trained on."""
     positions = getattr(model.config, "max_position_embeddings", None) or -1
     # models of the RoBERTa family count positions from 2
-    return min(MAX_TOKENS, tokenizer.model_max_length, positions - 2 if positions > 2 else MAX_TOKENS)
+    limits = MAX_TOKENS, tokenizer.model_max_length, positions - 2 if positions > 2 else MAX_TOKENS
+    return int(min(limits))
 
 
 def _in_document(span: ScoredSpan, readable: Readable) -> Span:
