@@ -66,7 +66,7 @@ class NamedReader:
         self._tokenizer = tokenizer
         self._model = model
         self._max_tokens = _max_tokens(tokenizer, model)
-        self._lock = threading.Lock()  # a tokenizer keeps the length at which it cuts: threads would get each other's
+        self._lock = threading.Lock()  # a tokenizer keeps the length at which it cuts
 
     @classmethod
     def load(cls, name: str) -> NamedReader:

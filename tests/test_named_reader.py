@@ -283,7 +283,7 @@ def test_answers_stand_inside_their_passage_at_exact_offsets(
 
 
 def test_several_threads_may_read_at_once(noise: NamedReader) -> None:
-    """A tokenizer keeps the length at which it cuts, so two threads at once get each other's; about one in a hundred."""
+    """A tokenizer keeps the length at which it cuts, so threads get each other's; here one in a hundred."""
     alone = noise._windows("Who built it?", [TEXT * 3])
     interval = sys.getswitchinterval()
     sys.setswitchinterval(1e-6)

@@ -61,6 +61,7 @@ DocumentOption = Annotated[
     list[str] | None, typer.Option("--document", metavar="ID", help="Only this document. May be repeated.")
 ]
 SinceOption = Annotated[str | None, typer.Option("--since", metavar="DATE", help="Only from this date on, 2017-03-03.")]
+UntilOption = Annotated[str | None, typer.Option("--until", metavar="DATE", help="Only up to this date.")]
 ReaderOption = Annotated[
     str | None,
     typer.Option(
@@ -70,7 +71,6 @@ ReaderOption = Annotated[
         "bundled reader. Its threshold is not calibrated: pincite eval --reader NAME shows what it gives.",
     ),
 ]
-UntilOption = Annotated[str | None, typer.Option("--until", metavar="DATE", help="Only up to this date.")]
 
 
 def main() -> None:
