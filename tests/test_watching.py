@@ -128,7 +128,8 @@ def test_the_command_builds_after_a_change_and_ends_cleanly_on_ctrl_c(
     folder: Path, index_dir: Path, tmp_path: Path
 ) -> None:
     program = """
-import sys
+import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in what a shell starts in the background
 sys.path[:0] = [sys.argv.pop(1), sys.argv.pop(1)]
 import index.embedding
 from conftest import StubEncoder
