@@ -162,17 +162,19 @@ def linear(weights: Weights, name: str, x: Tensor) -> Tensor:
 
 
 def in_8_bits(weights: Weights) -> dict[str, Any]:
-    """Return the weights with the matrices of the layers packed as 8-bit integers, a scale for each row.
+    """Return the weights with the layers' matrices, and their biases, packed as 8-bit integers, a scale for each row.
 
     Inputs are brought to 8 bits as they come, a scale for each product. On processors that multiply no bfloat16
-    matrices a pass takes about half the time of float32; figures: docs/decisions/0013-reader.md.
+    matrices a pass takes about half the time of float32; figures: docs/decisions/0013-restored-marks.md.
     """
-    packed = {
-        name.removesuffix(".weight") + PACKED: _pack(tensor, weights[name.removesuffix("weight") + "bias"])
+    layers = [
+        name.removesuffix(".weight")
         for name, tensor in weights.items()
-        if name.startswith("layer.") and tensor.dim() == 2
-    }
-    return {**weights, **packed}
+        if name.startswith("layer.") and name.endswith(".weight") and tensor.dim() == 2
+    ]
+    replaced = {f"{layer}.{end}" for layer in layers for end in ("weight", "bias")}
+    packed = {layer + PACKED: _pack(weights[f"{layer}.weight"], weights[f"{layer}.bias"]) for layer in layers}
+    return {**{name: tensor for name, tensor in weights.items() if name not in replaced}, **packed}
 
 
 def _pack(matrix: Tensor, bias: Tensor) -> Any:

@@ -13,7 +13,7 @@ import hashlib
 import re
 import unicodedata
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from itertools import pairwise
@@ -273,6 +273,17 @@ class BoundaryNet:
             for bias in [weights[f"convs.{n}.bias"]]
         ]
 
+    @classmethod
+    def from_tensors(cls, tensors: Mapping[str, Floats]) -> BoundaryNet:
+        """Return the network of trained tensors, any precision; ``projection`` is that of the encoder's input vectors.
+
+        Raises:
+            ModelError: the encoder is not installed, or its weights are not the published ones.
+        """
+        weights = {name: tensor.astype("float32") for name, tensor in tensors.items()}
+        tokenizer, table = encoder_table()
+        return cls(weights, WordVectors(tokenizer, table @ weights.pop("projection").T))
+
     def probabilities(self, words: Sequence[str], gaps: Sequence[str]) -> Floats:
         """Return (n_words - 1,) float32: how likely a sentence ends in each gap."""
         return _sigmoid(self.logits(words, gaps))[:, 0]
@@ -502,11 +513,9 @@ def load_segmenter(weights: Path = WEIGHTS) -> Segmenter:
     check_sha256(weights, WEIGHTS_SHA256, "reinstall pincite")
     from safetensors.numpy import load_file
 
-    tensors = {name: tensor.astype("float32") for name, tensor in load_file(weights).items()}
+    tensors = load_file(weights)
     thresholds = Thresholds(*tensors.pop("thresholds").tolist())
-    tokenizer, table = encoder_table()
-    vectors = WordVectors(tokenizer, table @ tensors.pop("projection").T)
-    return Segmenter(BoundaryNet(tensors, vectors), thresholds)
+    return Segmenter(BoundaryNet.from_tensors(tensors), thresholds)
 
 
 def segment(text: str) -> list[Span]:

@@ -10,22 +10,19 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import IntEnum
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 from index.documents import Span
-from index.segmenting import WORD, BoundaryNet, WordVectors, check_sha256, encoder_table, has_mark, is_stripped
+from index.segmenting import WORD, BoundaryNet, check_sha256, has_mark, is_stripped
 
 WEIGHTS = Path(__file__).parent / "weights" / "marks.safetensors"
 WEIGHTS_SHA256 = "b2150df91374905cfbe9344af3375ebbcb0392291e032dba18ca23da13dd3488"
 
-
-SURE_OF_AN_END = (
-    0.6  # by so much a sentence's end must be likelier than any other: a false one parts what belongs together
-)
+SURE_OF_AN_END = 0.6  # the logit of a sentence's end is lowered by so much: a false one parts what belongs together
 
 
 class Mark(IntEnum):
@@ -62,9 +59,9 @@ class Restored:
 
 
 class Restorer:
-    """Holds the network; keeps nothing between calls."""
+    """Knows how to get the network, which is loaded when the first text lacks marks; keeps nothing else."""
 
-    def __init__(self, net: BoundaryNet) -> None:
+    def __init__(self, net: Callable[[], BoundaryNet]) -> None:
         self._net = net
 
     def marks(self, text: str) -> dict[int, Mark]:
@@ -76,7 +73,7 @@ class Restorer:
         bare = is_stripped([has_mark(gap) for gap in gaps])
         if not any(bare):
             return {}
-        logits = self._net.logits([word.of(text) for word in words], gaps)
+        logits = self._net().logits([word.of(text) for word in words], gaps)
         logits[:, Mark.SENTENCE] -= SURE_OF_AN_END
         likeliest = logits.argmax(axis=1).tolist()
         return {
@@ -115,15 +112,16 @@ def _joint(text: str, at: int) -> str:
 
 @cache
 def load_restorer(weights: Path = WEIGHTS) -> Restorer:
-    """Return the restorer that ships with the package; loaded once.
+    """Return the restorer that ships with the package, its weights checked.
 
     Raises:
-        ModelError: the weights, or those of the encoder whose input vectors are read, are missing or damaged.
+        ModelError: the weights are missing or damaged.
     """
     check_sha256(weights, WEIGHTS_SHA256, "reinstall pincite")
+    return Restorer(cache(partial(_load_net, weights)))
+
+
+def _load_net(weights: Path) -> BoundaryNet:
     from safetensors.numpy import load_file
 
-    tensors = {name: tensor.astype("float32") for name, tensor in load_file(weights).items()}
-    tokenizer, table = encoder_table()
-    vectors = WordVectors(tokenizer, table @ tensors.pop("projection").T)
-    return Restorer(BoundaryNet(tensors, vectors))
+    return BoundaryNet.from_tensors(load_file(weights))

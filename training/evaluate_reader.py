@@ -7,7 +7,6 @@ python -m training.evaluate_reader report    --data FOLDER --weights qa/weights
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
 import random
 import re
@@ -36,6 +35,7 @@ from qa.retrieval import RetrievalConfig, content_terms
 from qa.span_network import Candidate, Network, Precision, load_weights
 from qa.span_reader import Calibration, Evidence, SpanReader, load_calibration, weigh
 from training.reader_data import Example, read_squad, split_articles, strip_text, stripped
+from training.train_reader import file_sha256
 
 PASSAGES_READ = 8
 KEPT_FRACTION = 0.9
@@ -399,7 +399,7 @@ def main() -> None:
         )
         return
     examples = read_squad(args.data / "squad2" / "dev-half-v2.0.json", "squad2")
-    digest = hashlib.sha256((args.weights / "reader.safetensors").read_bytes()).hexdigest()
+    digest = file_sha256(args.weights)
     if args.action == "calibrate":
         card = args.weights / "reader.json"
         card.write_text(json.dumps({"sha256": digest}))

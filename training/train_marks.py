@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import hashlib
 import re
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,14 +18,14 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from safetensors.numpy import save_file
-from torch import nn
+from torch import Tensor
 from torch.nn import functional
 
 from index import segmenting
 from index.segmenting import GAP_FEATURES, KNOWN_LETTERS, WORD, shape_features
 from qa.restoring import WEIGHTS, Mark, load_restorer
 from training.reader_data import read_squad, split_articles, strip_text
-from training.train_segmenter import Recipe, TrainedNet, read_qamr, read_ud, read_wice
+from training.train_segmenter import Recipe, TrainedNet, fit, read_qamr, read_ud, read_wice
 
 Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int64]
@@ -91,41 +90,27 @@ class Stream:
         self.marks: Ints = np.array(marks)
 
 
+def batches(stream: Stream, rng: np.random.Generator) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+    """Yield one epoch: the stream cut into windows at a random phase, shuffled."""
+    size, batch = RECIPE.window_words, RECIPE.batch
+    starts = rng.permutation(np.arange(int(rng.integers(size)), len(stream.words) - size, size))
+    for first in range(0, len(starts) - batch + 1, batch):
+        rows = starts[first : first + batch, None] + np.arange(size)
+        words, features, marks = (torch.from_numpy(c[rows]) for c in (stream.words, stream.features, stream.marks))
+        yield words, features, marks
+
+
 def train(stream: Stream, table: Floats, seed: int) -> dict[str, Floats]:
     """Return the averaged weights, named as ``segmenting.BoundaryNet`` wants them."""
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
-    net = TrainedNet(table, RECIPE, outputs=len(Mark))
-    average = {name: value.detach().clone() for name, value in net.state_dict().items()}
-    optimizer = torch.optim.AdamW(net.parameters(), lr=RECIPE.learning_rate, weight_decay=0.01)
-    size, batch = RECIPE.window_words, RECIPE.batch
-    total, step, began = EPOCHS * len(stream.words) // (size * batch), 0, time.monotonic()
-    for epoch in range(1, EPOCHS + 1):
-        starts = rng.permutation(np.arange(int(rng.integers(size)), len(stream.words) - size, size))
-        losses = []
-        for first in range(0, len(starts) - batch + 1, batch):
-            rows = starts[first : first + batch, None] + np.arange(size)
-            warm = min(1.0, (step + 1) / 100)
-            optimizer.param_groups[0]["lr"] = (
-                RECIPE.learning_rate * warm * 0.5 * (1 + np.cos(np.pi * min(1.0, step / total)))
-            )
-            logits = net(torch.from_numpy(stream.words[rows]), torch.from_numpy(stream.features[rows]))
-            wanted = torch.from_numpy(stream.marks[rows][:, :-1])
-            loss = functional.cross_entropy(logits.flatten(0, 1), wanted.flatten())
-            optimizer.zero_grad()
-            loss.backward()
-            nn.utils.clip_grad_norm_(net.parameters(), 1.0)
-            optimizer.step()
-            step += 1
-            keep = min(RECIPE.averaging, step / (step + 10))
-            for name, value in net.state_dict().items():
-                average[name].lerp_(value, 1 - keep)
-            losses.append(loss.item())
-        print(f"epoch {epoch}/{EPOCHS}: loss {np.mean(losses):.4f}, {time.monotonic() - began:.0f} s", flush=True)
-    return {
-        name.removesuffix(".weight") if name.startswith("projection") else name: value.numpy()
-        for name, value in average.items()
-    }
+
+    def loss(net: TrainedNet, words: Tensor, features: Tensor, marks: Tensor) -> Tensor:
+        return functional.cross_entropy(net(words, features).flatten(0, 1), marks[:, :-1].flatten())
+
+    steps = EPOCHS * len(stream.words) // (RECIPE.window_words * RECIPE.batch)
+    epochs = [batches(stream, rng) for _ in range(EPOCHS)]
+    return fit(TrainedNet(table, RECIPE, outputs=len(Mark)), epochs, loss, steps=steps)
 
 
 def print_table(data: Path) -> None:
@@ -166,7 +151,7 @@ def main() -> None:
         print(f"{len(stream.words):,} words", flush=True)
         table = segmenting.WordVectors(*segmenting.encoder_table())(list(vocabulary))
         weights = train(stream, table, args.seed)
-        save_file({name: weights[name].astype(np.float16) for name in sorted(weights) if name != "table"}, args.out)
+        save_file({name: weights[name].astype(np.float16) for name in sorted(weights)}, args.out)
         print(hashlib.sha256(args.out.read_bytes()).hexdigest())
         return
     print_table(args.data)

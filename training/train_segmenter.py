@@ -15,7 +15,7 @@ import json
 import re
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from itertools import pairwise
@@ -201,23 +201,46 @@ def train(gold: Stream, silver: Sequence[Stream], table: Floats, recipe: Recipe,
     """Return the averaged weights, named as ``segmenting.BoundaryNet`` wants them."""
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
-    net = TrainedNet(table, recipe)
+    plan = [[gold, *silver]] * recipe.mixed_epochs + [[gold]] * recipe.gold_epochs
+    window_words = recipe.window_words * recipe.batch
+    steps = sum(sum(len(stream.words) for stream in streams) // window_words for streams in plan)
+
+    def loss(net: TrainedNet, words: Tensor, features: Tensor, ends: Tensor) -> Tensor:
+        with torch.autocast("cpu", torch.bfloat16):  # 1.8 times as fast, no worse
+            logits = net(words, features)
+        return functional.binary_cross_entropy_with_logits(logits.float(), ends[:, :-1])
+
+    epochs = [batches(streams, recipe, rng) for streams in plan]
+    return fit(TrainedNet(table, recipe), epochs, loss, steps=steps)
+
+
+def fit(
+    net: TrainedNet,
+    epochs: Sequence[Iterable[tuple[Tensor, Tensor, Tensor]]],
+    loss_of: Callable[[TrainedNet, Tensor, Tensor, Tensor], Tensor],
+    *,
+    steps: int,
+) -> dict[str, Floats]:
+    """Train a network and return its averaged weights, named as ``segmenting.BoundaryNet`` wants them.
+
+    Args:
+        net: as it begins.
+        epochs: batches of words, features and labels.
+        loss_of: of a batch.
+        steps: how many batches there are, for the learning rate: linear warm-up, then a cosine.
+    """
+    recipe = net.recipe
     average = {name: value.detach().clone() for name, value in net.state_dict().items()}
     optimizer = torch.optim.AdamW(net.parameters(), lr=recipe.learning_rate, weight_decay=0.01)
-    epochs = [[gold, *silver]] * recipe.mixed_epochs + [[gold]] * recipe.gold_epochs
-    window_words = recipe.window_words * recipe.batch
-    total = sum(sum(len(stream.words) for stream in streams) // window_words for streams in epochs)
     step, began = 0, time.monotonic()
-    for number, streams in enumerate(epochs, 1):
+    for number, epoch in enumerate(epochs, 1):
         losses = []
-        for words, features, ends in batches(streams, recipe, rng):
+        for batch in epoch:
             warm = min(1.0, (step + 1) / 100)
             optimizer.param_groups[0]["lr"] = (
-                recipe.learning_rate * warm * 0.5 * (1 + np.cos(np.pi * min(1.0, step / total)))
+                recipe.learning_rate * warm * 0.5 * (1 + np.cos(np.pi * min(1.0, step / steps)))
             )
-            with torch.autocast("cpu", torch.bfloat16):  # 1.8 times as fast, no worse
-                logits = net(words, features)
-            loss = functional.binary_cross_entropy_with_logits(logits.float(), ends[:, :-1])
+            loss = loss_of(net, *batch)
             optimizer.zero_grad()
             loss.backward()
             nn.utils.clip_grad_norm_(net.parameters(), 1.0)
@@ -367,10 +390,7 @@ def print_speed(docs: Docs, segmenter: Segmenter) -> None:
 
 
 def assemble(weights: dict[str, Floats], thresholds: Thresholds) -> Segmenter:
-    tokenizer, table = segmenting.encoder_table()
-    rest = {name: value.astype(np.float32) for name, value in weights.items()}
-    vectors = segmenting.WordVectors(tokenizer, table @ rest.pop("projection").T)
-    return Segmenter(segmenting.BoundaryNet(rest, vectors), thresholds)
+    return Segmenter(segmenting.BoundaryNet.from_tensors(weights), thresholds)
 
 
 def train_and_save(data: Path, out: Path, recipe: Recipe, seed: int) -> Segmenter:
