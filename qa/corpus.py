@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import threading
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -229,8 +230,10 @@ def _sample_segments(snapshot: Snapshot) -> Iterator[str]:
 
 
 def _readable(passage: Passage, snapshot: Snapshot) -> Readable:
-    inside = [segment for segment in snapshot.segments(passage.doc_id) if segment.overlaps(passage.span)]
-    return Readable(passage, tuple(_clip(segment, passage.span) for segment in inside))
+    segments = snapshot.segments(passage.doc_id)
+    first = bisect_right(segments, passage.span.start, key=lambda segment: segment.end)
+    last = bisect_left(segments, passage.span.end, key=lambda segment: segment.start)
+    return Readable(passage, tuple(_clip(segment, passage.span) for segment in segments[first:last]))
 
 
 def _whole(reading: Reading, snapshot: Snapshot, question: str) -> Reading:
