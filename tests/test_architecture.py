@@ -28,7 +28,7 @@ OWNERS = {
     "watchfiles": {"index/watching.py"},
     "gradio": {"ui/app.py", "ui/server.py"},
     "typer": {"ui/cli.py"},
-    "rich": {"ui/cli.py"},
+    "rich": {"ui/cli.py", "ui/printing.py"},
 }
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
-import json
 import logging
 import sys
 from collections.abc import Iterator
@@ -11,20 +9,30 @@ from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
-from rich.text import Text
+
+from ui.printing import (
+    count,
+    err,
+    in_context,
+    out,
+    plain,
+    print_address,
+    print_answer,
+    print_build,
+    print_json,
+    print_notes,
+    print_passages,
+    progress_bars,
+)
 
 if TYPE_CHECKING:
-    from rich.progress import Task
-
     from index.build import BuildConfig, BuildReport
     from index.embedding import Encoder
     from qa.reader import Reader
-    from qa.results import Answer, Quote
     from qa.retrieval import Filters
 
 EXIT_PROBLEM = 1
@@ -44,9 +52,6 @@ app = typer.Typer(
     epilog="Exit codes: 0 done · 1 check or cite found something wrong · 2 not possible, the message says why · "
     "3 index --strict skipped files.",
 )
-
-_out = Console(highlight=False, soft_wrap=True)
-_err = Console(stderr=True, highlight=False, soft_wrap=True)
 
 IndexOption = Annotated[
     Path | None,
@@ -100,7 +105,7 @@ def _sentence(error: Exception) -> str:
 
 
 def _complain(sentence: str) -> None:
-    _err.print(_plain(sentence))
+    err.print(plain(sentence))
     raise typer.Exit(EXIT_USAGE)
 
 
@@ -146,9 +151,9 @@ def index(
         made_with = (stored_meta(folder, "encoder") or {}).get("model")
         encoder = load_encoder(model or made_with or BUNDLED_MODEL)
         config = BuildConfig(allow_shrink=allow_shrink, rebuild=rebuild, max_file_mb=max_file_mb, max_files=max_files)
-        with _progress() as on_progress:
+        with progress_bars() as on_progress:
             report = build_index(folder, roots, encoder=encoder, config=config, on_progress=on_progress)
-        _print_json(report.to_dict()) if as_json else _print_build(report)
+        print_json(report.to_dict()) if as_json else print_build(report)
         if watch:
             _watch(folder, encoder, replace(config, rebuild=False, allow_shrink=False), report.generation)
     if strict and any(note.skipped for note in report.notes):
@@ -169,20 +174,20 @@ def _watch(folder: Path, encoder: Encoder, config: BuildConfig, generation: int)
 
     config = replace(config, settle_s=SETTLE_S)
     roots = [Path(root) for root in stored_meta(folder, "roots") if Path(root).is_dir()]
-    _err.print("Watching the folders. Ctrl-C ends it.")
+    err.print("Watching the folders. Ctrl-C ends it.")
     with suppress(KeyboardInterrupt):  # in a build too: what was not committed is built next time
         keep_built(
             lambda: build_index(folder, [], encoder=encoder, config=config),
             watch_folders(roots, exclude=folder),
             on_report=tell,
-            on_error=lambda error: _err.print(_plain(_sentence(error))),
+            on_error=lambda error: err.print(plain(_sentence(error))),
         )
 
 
 def _print_round(report: BuildReport) -> None:
-    _out.print(
+    out.print(
         f"{datetime.now():%H:%M:%S}  {report.added} added, {report.removed} removed, "
-        f"{_count(report.embedded, 'passage')} embedded in {report.seconds:.1f} s · index {report.index_id}"
+        f"{count(report.embedded, 'passage')} embedded in {report.seconds:.1f} s · index {report.index_id}"
     )
 
 
@@ -207,7 +212,7 @@ def ask(
         filters = _filters(source, document, since, until)
         corpus = Corpus.open(index_dir, reader=_named_reader(reader))
         answer = corpus.ask(_given(question), filters=filters)
-    _print_json(answer.to_dict()) if as_json else _print_answer(answer)
+    print_json(answer.to_dict()) if as_json else print_answer(answer)
 
 
 @app.command()
@@ -230,7 +235,7 @@ def search(
 
         filters = _filters(source, document, since, until)
         passages = Corpus.open(index_dir).retrieve(_given(query), k, filters=filters)
-    _print_json([passage.to_dict() for passage in passages]) if as_json else _print_passages(passages)
+    print_json([passage.to_dict() for passage in passages]) if as_json else print_passages(passages)
 
 
 @app.command()
@@ -251,10 +256,10 @@ def chat(
         from qa.corpus import Corpus
         from ui.server import serve
 
-        _err.print("Loading …")
+        err.print("Loading …")
         corpus = Corpus.open(index_dir, reader=_named_reader(reader))
         corpus.warm_up()
-        serve(corpus, host=host, port=port, open_browser=open_browser, on_ready=_print_address)
+        serve(corpus, host=host, port=port, open_browser=open_browser, on_ready=print_address)
 
 
 @app.command()
@@ -268,21 +273,19 @@ def status(index_dir: IndexOption = None, as_json: JsonOption = False) -> None:
         state = status_of(index_dir or default_index())
         pending = pending_changes(state.index_dir)
     if as_json:
-        _print_json({**state.to_dict(), "pending": pending.to_dict()})
+        print_json({**state.to_dict(), "pending": pending.to_dict()})
         return
-    _out.print(
-        _plain(f"{_count(state.documents, 'document')}, {_count(state.chunks, 'passage')} · index {state.index_id}")
-    )
-    _out.print(_plain(f"folders  {', '.join(state.roots)}"))
-    _out.print(_plain(f"built    {state.built_at}, generation {state.generation}, in {state.index_dir}"))
-    _out.print(_plain(f"model    {state.model}"))
-    _out.print(_plain(f"newest   {state.newest_date or 'no document has a date'}"))
-    _print_notes(state.notes)
+    out.print(plain(f"{count(state.documents, 'document')}, {count(state.chunks, 'passage')} · index {state.index_id}"))
+    out.print(plain(f"folders  {', '.join(state.roots)}"))
+    out.print(plain(f"built    {state.built_at}, generation {state.generation}, in {state.index_dir}"))
+    out.print(plain(f"model    {state.model}"))
+    out.print(plain(f"newest   {state.newest_date or 'no document has a date'}"))
+    print_notes(state.notes)
     if pending:
         counts = f"{len(pending.new)} new, {len(pending.changed)} changed, {len(pending.removed)} removed"
-        _out.print(_plain(f"{counts} on disk since. Update: pincite index"))
+        out.print(plain(f"{counts} on disk since. Update: pincite index"))
     else:
-        _out.print("Up to date with the folders.")
+        out.print("Up to date with the folders.")
 
 
 @app.command()
@@ -308,12 +311,12 @@ def cite(
         citation = checked.citation
         text = corpus.document(citation.doc_id).text if citation else ""
     if as_json:
-        _print_json(checked.to_dict())
+        print_json(checked.to_dict())
     else:
-        _out.print(_plain(f"{checked.state.value}   {checked.path or 'no file the index remembers'}"))
+        out.print(plain(f"{checked.state.value}   {checked.path or 'no file the index remembers'}"))
         if citation:
-            _out.print(_plain(f"{citation.title} · {citation.place}\n"))
-            _out.print(_in_context(text, citation.span.start, citation.span.end))
+            out.print(plain(f"{citation.title} · {citation.place}\n"))
+            out.print(in_context(text, citation.span.start, citation.span.end))
     if checked.state in (CitationState.CHANGED, CitationState.DELETED):
         raise typer.Exit(EXIT_PROBLEM)
 
@@ -331,19 +334,19 @@ def check(
         from index.check import check_index
         from index.store import default_index
 
-        with _progress() as on_progress:
+        with progress_bars() as on_progress:
             report = check_index(index_dir or default_index(), repair=repair, on_progress=on_progress)
     if as_json:
-        _print_json(report.to_dict())
+        print_json(report.to_dict())
     else:
-        _out.print(f"{_count(report.documents, 'document')}, {_count(report.chunks, 'passage')} read.")
+        out.print(f"{count(report.documents, 'document')}, {count(report.chunks, 'passage')} read.")
         for problem in report.store_problems:
-            _out.print(_plain(problem))
+            out.print(plain(problem))
         remedy = "made again." if report.repaired else "pincite check --repair makes it again; nothing is lost."
         for problem in (*report.document_problems, *filter(None, [report.search_problem])):
-            _out.print(_plain(f"{problem}; {remedy}"))
+            out.print(plain(f"{problem}; {remedy}"))
         if report.is_sound:
-            _out.print("The index is sound.")
+            out.print("The index is sound.")
     if not report.is_sound:
         raise typer.Exit(EXIT_PROBLEM)
 
@@ -381,7 +384,7 @@ def evaluate(
 
         encoder = load_encoder(model or BUNDLED_MODEL)
         answering = _named_reader(reader)
-        with _progress() as on_progress:
+        with progress_bars() as on_progress:
             report = run_evaluation(
                 data,
                 partial(index_of_documents, encoder=encoder, reader=answering, on_progress=on_progress),
@@ -391,16 +394,16 @@ def evaluate(
                 on_progress=partial(on_progress, "asking"),
             )
     if as_json:
-        _print_json(report.to_dict(questions=questions))
+        print_json(report.to_dict(questions=questions))
         return
     counts = report.counts
     table = Table(
-        "", "metric", "value", "questions", title=_plain(f"{report.dataset}{' (stripped)' if stripped else ''}")
+        "", "metric", "value", "questions", title=plain(f"{report.dataset}{' (stripped)' if stripped else ''}")
     )
     for row in report_rows(report):
         table.add_row(row.group, row.metric, "–" if row.value is None else f"{row.value:.3f}", str(row.questions))
-    _out.print(table)
-    _out.print(f"{counts.documents:,} documents, {counts.questions:,} questions, {report.seconds:,.0f} s.")
+    out.print(table)
+    out.print(f"{counts.documents:,} documents, {counts.questions:,} questions, {report.seconds:,.0f} s.")
 
 
 def _given(text: str) -> str:
@@ -420,123 +423,3 @@ def _filters(source: list[str] | None, document: list[str] | None, since: str | 
     from qa.retrieval import Filters
 
     return Filters(tuple(document or ()), tuple(source or ()), since, until)
-
-
-@contextmanager
-def _progress() -> Iterator[Any]:
-    """Yield a callback that draws a progress bar on standard error, when that is a terminal."""
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, TextColumn, TimeRemainingColumn
-
-    class Rate(ProgressColumn):
-        def render(self, task: Task) -> Text:
-            return Text(f"{task.speed:,.1f}/s" if task.speed else "")
-
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), Rate(), TimeRemainingColumn())
-    with Progress(*columns, console=_err, transient=True, disable=not _err.is_terminal) as bars:
-        tasks: dict[str, Any] = {}
-
-        def on_progress(stage: str, done: int, total: int) -> None:
-            if stage not in tasks:
-                tasks[stage] = bars.add_task(stage, total=total or None)
-            bars.update(tasks[stage], completed=done, total=total or None)
-
-        yield on_progress
-
-
-def _print_address(url: str) -> None:
-    _out.print(f"Chat on {url} · Ctrl-C stops it")
-
-
-def _print_json(value: Any) -> None:
-    print(json.dumps(value, ensure_ascii=False, indent=2))
-
-
-def _print_build(report: BuildReport) -> None:
-    _out.print(
-        f"{_count(report.documents, 'document')}, {_count(report.chunks, 'passage')} · index {report.index_id} "
-        f"(generation {report.generation})"
-    )
-    _out.print(
-        f"{report.added} added, {report.removed} removed, {_count(report.unchanged_files, 'file')} unchanged, "
-        f"{_count(report.embedded, 'passage')} embedded in {report.seconds:.1f} s"
-    )
-    _print_notes(report.notes)
-
-
-def _print_notes(notes: Any) -> None:
-    for skipped, heading in ((True, "skipped"), (False, "indexed with a note")):
-        rows = [note for note in notes if note.skipped is skipped]
-        if rows:
-            _out.print(f"{_count(len(rows), 'file')} {heading}:")
-        for note in rows:
-            _out.print(_plain(f"  {note.name}  {note.reason}"))
-
-
-def _print_answer(answer: Answer) -> None:
-    if not answer.claims:
-        _print_not_found(answer)
-        return
-    if answer.verdict == "differs":
-        _out.print(Text(f"Sources differ: {_count(len(answer.claims), 'claim')}\n", style="bold"))
-    numbers = itertools.count(1)
-    for position, claim in enumerate(answer.claims):
-        if position:
-            _out.print()
-        _out.print(_plain(claim.text, style="bold"))
-        for quote in claim.quotes:
-            _print_quote(next(numbers), quote)
-
-
-def _print_not_found(answer: Answer) -> None:
-    _out.print(Text("Not in the documents.", style="bold"))
-    if answer.missing_words:
-        _out.print(_plain(f"Found nowhere: {', '.join(answer.missing_words)}"))
-    if answer.related:
-        _out.print("\nClosest passages (not answers):")
-        _print_passages(answer.related[:3])
-
-
-def _print_quote(number: int, quote: Quote) -> None:
-    citation, start = quote.citation, quote.citation.span.start
-    _out.print(_marked(quote.text, quote.answer.start - start, quote.answer.end - start))
-    said_by = [str(quote.speaker) if quote.speaker else None, citation.source, citation.date]
-    facts = [fact for fact in said_by if fact and fact != citation.path]
-    facts.append(f"{citation.path}, {citation.place}")
-    _out.print(Text(f"[{number}] ", style="cyan").append(_plain(" · ".join(facts))))
-    _out.print(Text("    ").append(_plain(f"pincite cite {citation.id}", style="dim")))
-    if quote.copies:
-        _out.print(
-            Text("    ").append(_plain(f"nearly the same text in {_count(len(quote.copies), 'more document')}:"))
-        )
-    for copy in quote.copies:
-        _out.print(Text("    ").append(_plain(f"{copy.path}, {copy.place} · pincite cite {copy.id}", style="dim")))
-
-
-def _print_passages(passages: Any) -> None:
-    if not passages:
-        _out.print("No passage matches.")
-    for passage in passages:
-        head = Text(f"{passage.rank}. ", style="cyan").append(f"{passage.score:.3f}  ")
-        _out.print(head.append(_plain(f"{passage.citation.path}, {passage.citation.place}")))
-        _out.print(_plain(f"{' '.join(passage.text.split())}"))
-        _out.print(Text("   ").append(_plain(f"pincite cite {passage.citation.id}", style="dim")))
-
-
-def _in_context(text: str, start: int, end: int, around: int = 200) -> Text:
-    low, high = max(0, start - around), min(len(text), end + around)
-    return _marked(text[low:high], start - low, end - low)
-
-
-def _marked(text: str, start: int, end: int) -> Text:
-    return _plain(text[:start]).append(_plain(text[start:end], style="bold")).append(_plain(text[end:]))
-
-
-def _plain(text: str, style: str = "") -> Text:
-    """Return text that a terminal shows and does not obey."""
-    from ui.render import visible
-
-    return Text(visible(text), style=style)
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
