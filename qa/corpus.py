@@ -7,6 +7,7 @@ import hashlib
 import threading
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
+from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -19,13 +20,14 @@ from index.errors import DocumentNotFound, IndexEmpty, IndexMismatch
 from index.snapshot import Snapshot, Version, newest_version
 from index.status import CorpusStatus, status_of
 from index.store import default_index
+from qa.answer_cache import ANSWERS_HELD, AnswerCache
 from qa.answers import whole_answer
 from qa.claims import group_claims, names_first, quote_of, verdict_of
 from qa.copies import distinct, fold_copies
 from qa.examples import candidate_questions
 from qa.reader import Readable, Reader, Reading
 from qa.results import Answer, Citation, CitationCheck, CitationKey, CitationState, Passage, Verdict, quote_digest
-from qa.retrieval import Filters, RetrievalConfig, missing_words, prepare, retrieve_passages
+from qa.retrieval import Filters, RetrievalConfig, clean_question, missing_words, prepare, retrieve_passages
 from qa.span_reader import SpanReader
 
 RELATED_PASSAGES = 5
@@ -42,18 +44,26 @@ class _Opened:
 
     snapshot: Snapshot
     encoder: Encoder
+    answers: AnswerCache
 
 
 class Corpus:
     """An index to ask. Any number of threads may use one; each call is answered from one generation."""
 
     def __init__(
-        self, index_dir: Path, *, encoder: Encoder | None, reader: Reader | None, config: RetrievalConfig
+        self,
+        index_dir: Path,
+        *,
+        encoder: Encoder | None,
+        reader: Reader | None,
+        config: RetrievalConfig,
+        answers_held: int,
     ) -> None:
         self._index_dir = index_dir
         self._given_encoder = encoder
         self._reader = reader
         self._config = config
+        self._answers_held = answers_held
         self._opened: _Opened | None = None
         self._examples: dict[Version, list[str]] = {}
         self._switching = threading.Lock()
@@ -67,6 +77,7 @@ class Corpus:
         encoder: Encoder | None = None,
         reader: Reader | None = None,
         config: RetrievalConfig | None = None,
+        answers_held: int = ANSWERS_HELD,
     ) -> Corpus:
         """Return the corpus of an index folder. In an index without documents every question raises IndexEmpty.
 
@@ -75,6 +86,7 @@ class Corpus:
             encoder: None loads the model the index was made with.
             reader: finds the answers; None takes the one this project brings.
             config: None takes the measured settings.
+            answers_held: how many answers are kept for those who ask the same again; 0 keeps none.
 
         Raises:
             IndexNotFound: there is no index.
@@ -82,7 +94,8 @@ class Corpus:
             IndexMismatch: it was made by another model, or in another format.
         """
         folder = default_index() if index_dir is None else Path(index_dir)
-        corpus = cls(folder, encoder=encoder, reader=reader, config=config or RetrievalConfig())
+        config = config or RetrievalConfig()
+        corpus = cls(folder, encoder=encoder, reader=reader, config=config, answers_held=answers_held)
         with contextlib.suppress(IndexEmpty):
             corpus._current()
         return corpus
@@ -105,10 +118,23 @@ class Corpus:
     def ask(self, question: str, *, filters: Filters | None = None) -> Answer:
         """Return what the documents say to a question, or that they do not.
 
+        The same question in the same generation is answered once, also when many threads ask it together.
+
         Raises:
             QuestionError: the question is empty or too long.
         """
-        opened = self._current()
+        opened, asked = self._current(), (clean_question(question), filters or Filters())
+        return opened.answers.get(asked, lambda: self._answer(opened, *asked))
+
+    def known(self, question: str, *, filters: Filters | None = None) -> Future[Answer] | None:
+        """Return the answer that is held, or is being made in another thread, at once; None when `ask` has to work.
+
+        Raises:
+            QuestionError: the question is empty or too long.
+        """
+        return self._current().answers.known((clean_question(question), filters or Filters()))
+
+    def _answer(self, opened: _Opened, question: str, filters: Filters) -> Answer:
         snapshot, reader = opened.snapshot, self._loaded_reader()
         query = prepare(question, snapshot, opened.encoder)
         found = WIDER * reader.passages_read
@@ -213,7 +239,7 @@ class Corpus:
         encoder = before.encoder if before else self._given_encoder or load_encoder(snapshot.fingerprint.model)
         if encoder.fingerprint != snapshot.fingerprint:
             raise IndexMismatch(_other_model(snapshot, encoder))
-        return _Opened(snapshot, encoder)
+        return _Opened(snapshot, encoder, AnswerCache(most=self._answers_held))
 
     def _loaded_reader(self) -> Reader:
         """Return the reader; its weights are read at the first question, not for retrieval alone."""

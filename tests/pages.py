@@ -69,6 +69,9 @@ class ScriptedCorpus:
             raise QuestionError("The question has too many characters; it may have at most 4,000 characters.")
         return self.answers.get(question) or answer(question, related=self.related, missing=(question.split()[-1],))
 
+    def known(self, question: str, *, filters: Any = None) -> None:
+        return None
+
     def document(self, doc_id: str) -> Document:
         for document in self.documents_held:
             if document.doc_id == doc_id:

@@ -224,6 +224,16 @@ def test_beyond_the_queue_a_question_is_refused_at_once_and_those_before_it_are_
         assert ask(client, "What flows through Vienna?").status_code == 200  # the refusal left nothing behind
 
 
+def test_a_known_answer_needs_no_place_in_the_queue(corpus: Corpus) -> None:
+    workers, go = Workers(at_once=1, waiting=0), threading.Event()
+    client = client_of(application(corpus, workers))
+    assert ask(client, "What flows through Vienna?").status_code == 200
+    workers.submit(go.wait, 30)
+    assert ask(client, "What flows through Vienna?").status_code == 200
+    assert ask(client, "What flows through Cologne?").status_code == 503
+    go.set()
+
+
 def until_refused(client: TestClient) -> Any:
     """Wait until the three are in the queue; a fourth that got in would wait for them for ever, and fail the test."""
     time.sleep(0.5)

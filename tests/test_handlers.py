@@ -34,7 +34,7 @@ class BrokenCorpus(ScriptedCorpus):
     def _fail(self, *args: Any, **kwargs: Any) -> Any:
         raise self.error
 
-    ask = document = cite = source_state = status = examples = _fail
+    ask = known = document = cite = source_state = status = examples = _fail
 
 
 @pytest.fixture

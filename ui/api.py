@@ -29,6 +29,7 @@ from ui.api_models import (
     UpdateModel,
     UploadedModel,
 )
+from ui.asking import answer_soon
 from ui.uploads import UploadRefused, save_upload
 from ui.workers import TooBusy
 
@@ -80,18 +81,17 @@ def _add_questions(api: FastAPI, corpus: Corpus, workers: Workers) -> None:
     async def ask(asked: AskRequest) -> Response:
         """Answer a question with quotes, or say that the documents do not."""
         _refuse_long(asked.question)
-        answer = await worked(corpus.ask, asked.question, filters=asked.filters.filters())
+        soon = answer_soon(corpus, workers, asked.question, filters=asked.filters.filters())
+        answer = await asyncio.wrap_future(soon)
         return JSONResponse(with_utf16(answer.to_dict(), corpus.document))
 
     @api.post("/retrieve", response_model=RetrievalModel)
     async def retrieve(asked: RetrieveRequest) -> Response:
         """Return the best passages for a question, best first."""
         _refuse_long(asked.question)
-        found = await worked(corpus.retrieve, asked.question, asked.k, filters=asked.filters.filters())
+        soon = workers.submit(corpus.retrieve, asked.question, asked.k, filters=asked.filters.filters())
+        found = await asyncio.wrap_future(soon)
         return JSONResponse(with_utf16({"passages": [passage.to_dict() for passage in found]}, corpus.document))
-
-    async def worked(work: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-        return await asyncio.wrap_future(workers.submit(work, *args, **kwargs))
 
 
 def _add_citations(api: FastAPI, corpus: Corpus) -> None:

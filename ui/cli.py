@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -81,6 +82,8 @@ ReaderOption = Annotated[
 def main() -> None:
     """Run the command line; every foreseen error is one sentence on standard error."""
     logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
+    # the matrices that numpy multiplies here are small: on a busy machine two threads took forty times as long as one
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     app()
 
 
@@ -252,6 +255,7 @@ def chat(
 
     [dim]pincite chat   ·   pincite chat --port 8000 --open[/]
     """
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # one question a core: two on one thread each end before two on two
     with _one_sentence():
         from qa.corpus import Corpus
         from ui.server import serve

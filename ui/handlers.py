@@ -16,6 +16,7 @@ from qa.followups import complete
 from qa.results import Answer, CitationKey
 from qa.retrieval import MAX_QUESTION_CHARACTERS, Filters
 from ui import narrowing, render
+from ui.asking import answer_soon
 from ui.export import as_json, as_markdown, as_python
 from ui.workers import TooBusy
 
@@ -89,8 +90,11 @@ def answer_as_json(corpus: Corpus, workers: Workers, question: object) -> str:
     def refuse(sentence: str) -> str:
         raise Refused(sentence)
 
-    text = question if isinstance(question, str) else ""
-    return _guarded(lambda: json.dumps(workers.run(corpus.ask, text).to_dict(), ensure_ascii=False), refuse)
+    def answered() -> str:
+        answer = answer_soon(corpus, workers, question if isinstance(question, str) else "").result()
+        return json.dumps(answer.to_dict(), ensure_ascii=False)
+
+    return _guarded(answered, refuse)
 
 
 def ask(
@@ -134,7 +138,7 @@ def _add(
 
 def _reply(corpus: Corpus, workers: Workers, turn: Turn, in_full: str | None) -> tuple[str, str, Answer | None]:
     def answered() -> tuple[str, str, Answer | None]:
-        answer = workers.run(corpus.ask, in_full or turn.typed, filters=turn.filters)
+        answer = answer_soon(corpus, workers, in_full or turn.typed, filters=turn.filters).result()
         states = {quote.citation.doc_id: corpus.source_state(quote.citation.doc_id) for quote in answer.quotes}
         card = render.answer_card(answer, states=states, completed=in_full is not None)
         return card, f"{render.verdict_line(answer)}.", answer
