@@ -68,13 +68,13 @@ class Words:
         made = {"".join(random.choice(letters, random.integers(3, 11))) for _ in range(VOCABULARY * 2)}
         self.made = np.asarray(sorted(made)[:VOCABULARY])
         random.shuffle(self.made)
-        self.real = np.asarray(path.read_text(errors="replace").split()) if path else None
+        self.real = path.read_text(errors="replace").split() if path else None
 
     def text(self, random: np.random.Generator, count: int) -> list[str]:
         drawn = self.made[(VOCABULARY ** random.random(count)).astype(int)]  # about Zipf's law
         if self.real is not None:
             start = int(random.integers(0, max(1, len(self.real) - count)))
-            real = self.real[start : start + count]
+            real = np.asarray(self.real[start : start + count])  # an array of all would be as wide as the longest
             drawn = np.where(random.random(len(real)) < 0.9, real, drawn[: len(real)])
         return drawn.tolist()
 

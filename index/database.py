@@ -60,6 +60,8 @@ class Database:
             yield database
         finally:
             database.close()
+        if _has_log(making):  # it could not be merged into the file: a full disk
+            raise storage_error(making, errno.ENOSPC)
         making.rename(path)
         folder = os.open(path.parent, os.O_RDONLY)
         try:

@@ -78,7 +78,10 @@ def verify_search_folder(index_dir: Path, generation: int) -> None:
         raise IndexDamaged(f"search/{generation}/ is missing") from None
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise IndexDamaged(f"search/{generation}/{_MANIFEST} is damaged") from error
-    found = _hashes(folder)
+    try:
+        found = _hashes(folder)
+    except FileNotFoundError as error:
+        raise IndexDamaged(f"search/{generation}/ vanished while it was read") from error
     for name in sorted(hashes.keys() | found.keys()):
         if name not in found:
             raise IndexDamaged(f"search/{generation}/{name} is missing")

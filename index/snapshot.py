@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import threading
 import weakref
 from collections import OrderedDict
@@ -71,14 +70,20 @@ class Snapshot:
             IndexDamaged: the store itself is damaged.
             IndexMismatch: it was written in another format.
         """
-        store = Store.open_for_reading(index_dir / FILE_NAME)
-        try:
-            if store.generation == 0:
-                raise IndexEmpty("The index has no documents yet. Add some: pincite index FOLDER")
-            return cls(store, _open_or_rebuild(store))
-        except BaseException:
-            store.close()
-            raise
+        while True:
+            store = Store.open_for_reading(index_dir / FILE_NAME)
+            try:
+                if store.generation == 0:
+                    raise IndexEmpty("The index has no documents yet. Add some: pincite index FOLDER")
+                return cls(store, _open_or_rebuild(store))
+            except IndexDamaged:
+                version = _version(store)
+                store.close()
+                if newest_version(index_dir) == version:
+                    raise
+            except BaseException:
+                store.close()
+                raise
 
     @property
     def vectors(self) -> VectorIndex:
@@ -151,14 +156,21 @@ def newest_version(index_dir: Path) -> Version:
 
 def _version(store: Store) -> Version:
     # an index that was deleted and made again starts from generation 1 in another file
-    return os.stat(store.path).st_ino, store.generation
+    return store.inode, store.generation
 
 
 def _open_or_rebuild(store: Store) -> SearchFiles:
+    """Return the search files of a store's generation.
+
+    Raises:
+        IndexDamaged: they cannot be had, or a builder has removed them because there are newer ones.
+    """
     index_dir, generation = store.path.parent, store.generation
     try:
         return open_search_folder(index_dir, generation)
     except IndexDamaged as damage:
+        if newest_version(index_dir) != _version(store):
+            raise
         _log.warning("%s; made again from %s, nothing is lost.", damage, FILE_NAME)
     try:
         write_search_folder(store, generation, dimension=store.meta("encoder")["dimension"], since=None)

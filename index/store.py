@@ -114,11 +114,16 @@ class RemovedChunks:
 
 
 class Store:
-    """One connection to `corpus.sqlite`. Not for several threads at once."""
+    """One connection to `corpus.sqlite`. Not for several threads at once.
 
-    def __init__(self, database: Database) -> None:
+    Attributes:
+        inode: tells a file that is read from one that took its place under the same name.
+    """
+
+    def __init__(self, database: Database, inode: int = 0) -> None:
         self._db = database
         self.path = database.path
+        self.inode = inode
         self.transaction = database.transaction
 
     @classmethod
@@ -141,9 +146,14 @@ class Store:
             IndexDamaged: it is not a database of ours.
             IndexMismatch: it was written in another format.
         """
-        if not path.is_file():
-            raise IndexNotFound(f"There is no index in {path.parent}. Make one: pincite index FOLDER")
-        store = cls(Database.open_for_reading(path))
+        try:
+            inode = os.stat(path).st_ino  # before it is opened: if it is replaced now, it seems older than it is
+            store = cls(Database.open_for_reading(path), inode)
+        except OSError as error:
+            if path.is_file() and not isinstance(error, FileNotFoundError):  # it may just have come
+                raise
+            missing = f"There is no index in {path.parent}. Make one: pincite index FOLDER"
+            raise IndexNotFound(missing) from error
         store._check_format()
         return store
 
