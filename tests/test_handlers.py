@@ -16,7 +16,7 @@ from index.errors import IndexDamaged
 from qa.feedback import FILE_NAME, FeedbackRefused, read_feedback
 from qa.results import Citation, CitationKey
 from qa.retrieval import Filters
-from ui import handlers, render
+from ui import escaping, handlers, render
 from ui.export import as_python
 from ui.workers import Workers
 
@@ -95,7 +95,7 @@ def test_an_empty_index_answers_with_its_sentence() -> None:
 def test_an_index_error_is_shown_and_not_traced(caplog: pytest.LogCaptureFixture) -> None:
     progress = answered(BrokenCorpus(IndexDamaged("corpus.sqlite <is> damaged.")), "Anything?")
     assert progress.turns[-1].reply == render.problem("corpus.sqlite <is> damaged.")
-    assert progress.announcement == render.escape("corpus.sqlite <is> damaged.")
+    assert progress.announcement == escaping.escape("corpus.sqlite <is> damaged.")
     assert not [record for record in caplog.records if record.exc_info]
 
 
@@ -233,7 +233,7 @@ def test_a_citation_of_a_file_that_changed_opens_with_a_warning(corpus: Scripted
 @pytest.mark.parametrize("citation_id", [None, 7, {}, "", "<script>", "../../etc/passwd", "a" * 10_000, "\x00\n"])
 def test_a_malformed_link_is_explained(corpus: ScriptedCorpus, citation_id: object) -> None:
     shown = handlers.open_citation(corpus, citation_id, [])
-    assert "is not a citation id" in render.visible(shown)
+    assert "is not a citation id" in escaping.visible(shown)
     assert "<script" not in shown
     assert len(shown) < 2000
 

@@ -27,7 +27,7 @@ from index.documents import Document, Source
 from qa.corpus import Corpus
 from qa.feedback import FILE_NAME, read_feedback
 from qa.results import CitationKey, Claim
-from ui import render, server
+from ui import escaping, render, server, source_pane
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 FLAGS = (
@@ -473,10 +473,10 @@ def test_hostile_documents_names_and_questions_do_nothing(browser: Browser) -> N
         page.locator("#box textarea").fill(question)
         page.keyboard.press("Enter")
         expect(page.locator(".answer")).to_be_visible()
-        assert page.locator(".asked").text_content() == render.visible(question)
-        assert page.locator(".quote blockquote").text_content() == render.visible(hostile.text)
+        assert page.locator(".asked").text_content() == escaping.visible(question)
+        assert page.locator(".quote blockquote").text_content() == escaping.visible(hostile.text)
         open_chip(page, 1)
-        assert page.locator("#reader mark").all_text_contents() == [render.visible(hostile.text)]
+        assert page.locator("#reader mark").all_text_contents() == [escaping.visible(hostile.text)]
         page.wait_for_timeout(300)
         assert page.evaluate("window.hacked") is None
         inside = "#chat .message, #reader, #first-visit, #strip"
@@ -491,7 +491,8 @@ def test_hostile_documents_names_and_questions_do_nothing(browser: Browser) -> N
 
 @pytest.mark.browser
 def test_without_escaping_the_same_document_would_act(browser: Browser, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(render, "escape", lambda text: text.replace("<script", "<b"))  # Gradio warns of that tag
+    for module in (render, source_pane):
+        monkeypatch.setattr(module, "escape", lambda text: text.replace("<script", "<b"))  # Gradio warns of that tag
     corpus = hostile_corpus()
     citation = next(iter(corpus.answers.values())).quotes[0].citation
     with served(corpus) as address:

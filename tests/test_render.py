@@ -14,7 +14,7 @@ from pages import answer, hostile_corpus, news_corpus, passage, quote
 
 from index.documents import Document, Source, Span
 from qa.results import Answer, Citation, CitationCheck, CitationKey, CitationState, Claim, Speaker
-from ui import render
+from ui import escaping, render, source_pane, strip
 
 TEXTS = st.text(st.characters(codec="utf-8"), max_size=200)
 
@@ -54,10 +54,10 @@ def opened(
     *others: Span,
     source_state: str = "unchanged",
     state: CitationState = CitationState.VALID,
-) -> render.Opened:
+) -> source_pane.Opened:
     citation = Citation.from_document(document, span)
     walk = tuple(CitationKey.parse(Citation.from_document(document, other).id) for other in sorted((span, *others)))
-    return render.Opened(CitationKey.parse(citation.id), state, citation, document, source_state, walk)
+    return source_pane.Opened(CitationKey.parse(citation.id), state, citation, document, source_state, walk)
 
 
 def one_document(text: str, **source: Any) -> Document:
@@ -69,37 +69,37 @@ def one_document(text: str, **source: Any) -> Document:
 
 @given(TEXTS)
 def test_escaped_text_shows_as_itself_in_html(text: str) -> None:
-    parsed = Parsed(f'<p title="{render.escape(text)}">{render.escape(text)}</p>')
+    parsed = Parsed(f'<p title="{escaping.escape(text)}">{escaping.escape(text)}</p>')
     assert parsed.tags == ["p"]
-    assert parsed.text == render.visible(text)
-    assert parsed.attributes == [("title", render.visible(text))]
+    assert parsed.text == escaping.visible(text)
+    assert parsed.attributes == [("title", escaping.visible(text))]
 
 
 @given(TEXTS)
 def test_escaped_text_means_nothing_in_markdown(text: str) -> None:
-    html = f"<p>{render.escape(text)}</p>"
+    html = f"<p>{escaping.escape(text)}</p>"
     assert MarkdownIt("gfm-like", {"html": True, "linkify": False}).render(html) == html
 
 
 @given(TEXTS)
 def test_escaped_text_means_nothing_in_a_template_literal(text: str) -> None:
-    assert not set(render.escape(text)) & set("`${}\\")
+    assert not set(escaping.escape(text)) & set("`${}\\")
 
 
 @given(TEXTS)
 def test_nothing_hidden_stays_hidden(text: str) -> None:
-    shown = render.visible(text + "\u202e\u200b\ufeff\U000e0041\x1b\u2066")
+    shown = escaping.visible(text + "\u202e\u200b\ufeff\U000e0041\x1b\u2066")
     assert not set(shown) & set("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u200b\ufeff\x00\x1b\U000e0041")
     assert shown.endswith("⟦U+202E⟧⟦U+200B⟧⟦U+FEFF⟧⟦U+E0041⟧⟦U+001B⟧⟦U+2066⟧")
 
 
 @pytest.mark.parametrize("text", ["👨‍👩‍👧", "می‌خواهم", "naïve café", "line\nline\ttab", "ﷺ İ ß"])
 def test_what_scripts_and_emoji_need_is_left_alone(text: str) -> None:
-    assert render.visible(text) == text
+    assert escaping.visible(text) == text
 
 
 def test_a_joiner_that_hides_in_a_word_is_shown() -> None:
-    assert render.visible("pass\u200dword") == "pass⟦U+200D⟧word"
+    assert escaping.visible("pass\u200dword") == "pass⟦U+200D⟧word"
 
 
 @given(TEXTS, TEXTS, TEXTS)
@@ -111,7 +111,7 @@ def test_no_byte_of_a_document_becomes_markup_in_a_card(text: str, name: str, as
     plain = Parsed(render.answer_card(answer(asked, Claim("ab", (safe,)))))
     assert [tag for tag in card.tags if tag not in ("span",)] == [tag for tag in plain.tags if tag not in ("span",)]
     assert {name for name, _ in card.attributes} <= {"class", "dir", "href", "title", "tabindex", "type"}
-    assert card.inside["blockquote"] == [render.visible(document.text)]
+    assert card.inside["blockquote"] == [escaping.visible(document.text)]
 
 
 def test_a_card_is_one_line_and_one_block_for_markdown() -> None:
@@ -122,7 +122,7 @@ def test_a_card_is_one_line_and_one_block_for_markdown() -> None:
 
 
 def test_line_breaks_in_names_and_paths_are_spelled_out() -> None:
-    assert Parsed(render.one_line("a\nb\x1b[31m")).text == "a⟦U+000A⟧b⟦U+001B⟧[31m"
+    assert Parsed(escaping.one_line("a\nb\x1b[31m")).text == "a⟦U+000A⟧b⟦U+001B⟧[31m"
 
 
 def test_a_question_far_too_long_is_not_echoed_whole() -> None:
@@ -254,12 +254,12 @@ def test_a_passage_that_holds_a_quote_is_not_listed_as_another() -> None:
     ],
 )
 def test_text_without_punctuation_is_told_from_text_with(text: str, raw: bool) -> None:
-    assert render.is_raw_text(text) is raw
+    assert escaping.is_raw_text(text) is raw
 
 
 def test_dates_are_written_out_and_odd_ones_left() -> None:
-    assert render.day("2017-03-03") == "3 Mar 2017"
-    assert render.day("around 2017") == "around 2017"
+    assert escaping.day("2017-03-03") == "3 Mar 2017"
+    assert escaping.day("around 2017") == "around 2017"
 
 
 # --- the reader -----------------------------------------------------------------------------------------------------
@@ -271,14 +271,14 @@ def test_the_mark_holds_exactly_the_cited_characters(text: str, data: st.DataObj
     ends = st.integers(0, len(document.text))
     spans = [Span(*sorted(data.draw(st.tuples(ends, ends)))) for _ in range(3)]
     cited = [span for span in spans if span] or [Span(0, 1)]
-    shown = Parsed(render.source(opened(document, *cited)))
+    shown = Parsed(source_pane.source(opened(document, *cited)))
     marked = "".join(shown.inside["mark"])
     assert marked.count("⟦") or marked == cited[0].of(document.text)
-    assert marked == "".join(render.visible(part) for part in _parts(cited[0], document))
+    assert marked == "".join(escaping.visible(part) for part in _parts(cited[0], document))
 
 
 def _parts(span: Span, document: Document) -> list[str]:
-    blocks = render.blocks_of(document.text, 0, len(document.text))
+    blocks = source_pane.blocks_of(document.text, 0, len(document.text))
     clipped = [(max(span.start, b.start), min(span.end, b.end)) for b in blocks if b.overlaps(span)]
     return [document.text[start:end] for start, end in clipped]
 
@@ -286,21 +286,21 @@ def _parts(span: Span, document: Document) -> list[str]:
 @given(st.text(st.sampled_from("ab \n"), max_size=300), st.integers(0, 300), st.integers(0, 300))
 def test_blocks_lose_no_character(text: str, start: int, end: int) -> None:
     start, end = sorted((min(start, len(text)), min(end, len(text))))
-    assert "".join(block.of(text) for block in render.blocks_of(text, start, end)) == text[start:end]
+    assert "".join(block.of(text) for block in source_pane.blocks_of(text, start, end)) == text[start:end]
 
 
 def test_a_very_long_line_is_broken_at_spaces_or_hard() -> None:
     text = "word " * 10_000 + "x" * 50_000
-    blocks = list(render.blocks_of(text, 0, len(text)))
+    blocks = list(source_pane.blocks_of(text, 0, len(text)))
     assert "".join(block.of(text) for block in blocks) == text
-    assert max(len(block) for block in blocks) <= 2 * render.LINE
+    assert max(len(block) for block in blocks) <= 2 * source_pane.LINE
 
 
 def test_other_cited_spans_are_outlined_around_the_mark() -> None:
     document = one_document("0123456789")
-    shown = Parsed(render.source(opened(document, Span(4, 6), Span(1, 5), Span(2, 8), Span(9, 10))))
+    shown = Parsed(source_pane.source(opened(document, Span(4, 6), Span(1, 5), Span(2, 8), Span(9, 10))))
     assert shown.inside["mark"] == ["45"]
-    assert render.outlined([Span(1, 5), Span(2, 8), Span(9, 10)], Span(4, 6), 10) == [
+    assert source_pane.outlined([Span(1, 5), Span(2, 8), Span(9, 10)], Span(4, 6), 10) == [
         Span(1, 4),
         Span(6, 8),
         Span(9, 10),
@@ -309,12 +309,12 @@ def test_other_cited_spans_are_outlined_around_the_mark() -> None:
 
 
 def test_outlines_made_for_a_longer_text_stay_inside_this_one() -> None:
-    assert render.outlined([Span(5, 900), Span(950, 990)], Span(1, 2), 10) == [Span(5, 10)]
+    assert source_pane.outlined([Span(5, 900), Span(950, 990)], Span(1, 2), 10) == [Span(5, 10)]
 
 
 def test_the_head_says_title_date_path_range_and_place_among_the_citations() -> None:
     document = one_document("One two three", title="A <title>", date="2017-03-03")
-    shown = Parsed(render.source(opened(document, Span(4, 7), Span(0, 3), Span(8, 13))))
+    shown = Parsed(source_pane.source(opened(document, Span(4, 7), Span(0, 3), Span(8, 13))))
     assert shown.inside["h2"] == ["A <title>"]
     assert "3 Mar 2017 · folder/file.txt · characters 4–7" in shown.inside["p"]
     assert shown.inside["nav"] == ["Citation 2 of 3PreviousNextClose"]
@@ -322,7 +322,7 @@ def test_the_head_says_title_date_path_range_and_place_among_the_citations() -> 
 
 def test_the_page_of_a_paged_document_is_shown_beside_its_characters() -> None:
     document = one_document("One two three", page_starts=(0, 4))
-    head = Parsed(render.source(opened(document, Span(4, 7))))
+    head = Parsed(source_pane.source(opened(document, Span(4, 7))))
     assert "folder/file.txt · page 2 · characters 4–7" in head.inside["p"]
     assert Citation.from_document(document, Span(4, 7)).place == "page 2, characters 4-7"
     assert Citation.from_document(one_document("One two"), Span(0, 3)).place == "characters 0-3"
@@ -337,14 +337,14 @@ def test_the_page_of_a_paged_document_is_shown_beside_its_characters() -> None:
     ],
 )
 def test_the_head_says_whether_the_file_is_still_the_same(state: str, sentence: str) -> None:
-    shown = Parsed(render.source(opened(one_document("One two"), Span(0, 3), source_state=state)))
+    shown = Parsed(source_pane.source(opened(one_document("One two"), Span(0, 3), source_state=state)))
     assert sentence in shown.inside["p"]
 
 
 def test_a_moved_citation_says_so() -> None:
     document = one_document("One two")
-    assert "have moved" not in render.source(opened(document, Span(0, 3)))
-    assert "have moved" in render.source(opened(document, Span(0, 3), state=CitationState.MOVED))
+    assert "have moved" not in source_pane.source(opened(document, Span(0, 3)))
+    assert "have moved" in source_pane.source(opened(document, Span(0, 3), state=CitationState.MOVED))
 
 
 @pytest.mark.parametrize(
@@ -358,12 +358,12 @@ def test_a_moved_citation_says_so() -> None:
     ],
 )
 def test_a_citation_that_is_gone_is_explained(state: CitationState, sentence: str) -> None:
-    assert sentence in Parsed(render.source_gone(CitationCheck("id", state, None, "f/<a>.txt"))).text
+    assert sentence in Parsed(source_pane.source_gone(CitationCheck("id", state, None, "f/<a>.txt"))).text
 
 
 def test_a_huge_document_is_shown_around_the_citation() -> None:
     document = one_document("word " * 200_000)
-    shown = render.source(opened(document, Span(500_000, 500_004)))
+    shown = source_pane.source(opened(document, Span(500_000, 500_004)))
     assert "400,000 characters before this are not shown" in Parsed(shown).text
     assert "399,996 characters after this are not shown" in Parsed(shown).text
     assert len(shown) < 600_000
@@ -373,5 +373,5 @@ def test_a_huge_document_is_shown_around_the_citation() -> None:
 
 
 def test_the_strip_says_what_is_indexed() -> None:
-    strip = Parsed(render.status_strip(news_corpus().status()))
-    assert strip.inside["p"] == ["2 documents · newest 3 Mar 2017 · index a1b2c3 · offline"]
+    shown = Parsed(strip.status_strip(news_corpus().status()))
+    assert shown.inside["p"] == ["2 documents · newest 3 Mar 2017 · index a1b2c3 · offline"]

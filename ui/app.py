@@ -12,7 +12,7 @@ os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # read when Blocks is created:
 import gradio as gr
 
 from qa.retrieval import Filters
-from ui import handlers, render
+from ui import handlers, render, source_pane
 
 if TYPE_CHECKING:
     from qa.corpus import Corpus
@@ -40,7 +40,7 @@ def build_page(corpus: Corpus, workers: Workers) -> gr.Blocks:
                 box = _question_box()
             with gr.Column(elem_id="source"):
                 reader = gr.HTML(
-                    render.empty_reader(), elem_id="reader", js_on_load=_asset("page.js"), apply_default_css=False
+                    source_pane.empty_reader(), elem_id="reader", js_on_load=_asset("page.js"), apply_default_css=False
                 )
         outbox = gr.HTML(elem_id="outbox", js_on_load=_asset("outbox.js"), apply_default_css=False)
         announcer = gr.HTML(elem_id="announcer", js_on_load="element.setAttribute('aria-live', 'polite')")

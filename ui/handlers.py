@@ -15,7 +15,7 @@ from qa.followups import Asked as FollowedUp
 from qa.followups import complete
 from qa.results import Answer, CitationKey
 from qa.retrieval import MAX_QUESTION_CHARACTERS, Filters
-from ui import narrowing, render
+from ui import escaping, narrowing, render, source_pane, strip
 from ui.asking import answer_soon
 from ui.export import as_json, as_markdown, as_python
 from ui.workers import TooBusy
@@ -144,7 +144,7 @@ def _reply(corpus: Corpus, workers: Workers, turn: Turn, in_full: str | None) ->
         return card, f"{render.verdict_line(answer)}.", answer
 
     def refused(sentence: str) -> tuple[str, str, Answer | None]:
-        return render.problem(sentence), render.escape(sentence), None
+        return render.problem(sentence), escaping.escape(sentence), None
 
     return _guarded(answered, refused)
 
@@ -214,16 +214,16 @@ def open_citation(corpus: Corpus, citation_id: object, walk: object) -> str:
             asked = CitationKey.parse(citation_id if isinstance(citation_id, str) else "")
             check = corpus.cite(str(asked))
         except ValueError as error:
-            return render.source_problem(str(error))
+            return source_pane.source_problem(str(error))
         if check.citation is None:
-            return render.source_gone(check)
+            return source_pane.source_gone(check)
         document = corpus.document(check.citation.doc_id)
         source_state = corpus.source_state(document.doc_id)
-        return render.source(
-            render.Opened(asked, check.state, check.citation, document, source_state, walk=_citation_keys(walk))
+        return source_pane.source(
+            source_pane.Opened(asked, check.state, check.citation, document, source_state, walk=_citation_keys(walk))
         )
 
-    return _guarded(opened, render.source_problem)
+    return _guarded(opened, source_pane.source_problem)
 
 
 def _citation_keys(ids: object) -> tuple[CitationKey, ...]:
@@ -238,7 +238,7 @@ def _citation_keys(ids: object) -> tuple[CitationKey, ...]:
 
 def status(corpus: Corpus) -> str:
     """Return the strip at the top of the page."""
-    return _guarded(lambda: render.status_strip(corpus.status()), render.status_problem)
+    return _guarded(lambda: strip.status_strip(corpus.status()), strip.status_problem)
 
 
 def first_visit(corpus: Corpus) -> FirstVisit:
@@ -248,8 +248,8 @@ def first_visit(corpus: Corpus) -> FirstVisit:
         try:
             examples = tuple(corpus.examples(EXAMPLES))
         except IndexEmpty:
-            return FirstVisit(render.empty_index(), ())
-        return FirstVisit(render.welcome(), examples)
+            return FirstVisit(strip.empty_index(), ())
+        return FirstVisit(strip.welcome(), examples)
 
     return _guarded(visit, lambda sentence: FirstVisit(render.problem(sentence), ()))
 

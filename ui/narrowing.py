@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from qa.retrieval import Filters
-from ui import render
+from ui import escaping
 
 if TYPE_CHECKING:
     from index.documents import Document
@@ -79,22 +79,22 @@ def bar(filters: Filters, titles: Mapping[str, str], known: Iterable[Document] =
         for kind, word, values in kinds
         for value in values
     )
-    wrong = f'<p class="problem" role="alert">{render.escape(problem)}</p>' if problem else ""
+    wrong = f'<p class="problem" role="alert">{escaping.escape(problem)}</p>' if problem else ""
     lead = '<span class="lead">Only</span>' if chips else ""
     return f'<div class="narrowing"><div class="chips">{lead}{chips}</div>{wrong}{_form(known)}</div>'
 
 
 def _chip(kind: str, value: str, shown: str) -> str:
     return (
-        f'<button type="button" class="drop" data-kind="{kind}" data-value="{render.escape(value)}">'
-        f'<bdi>{render.one_line(shown)}</bdi><span aria-hidden="true"> ×</span>'
+        f'<button type="button" class="drop" data-kind="{kind}" data-value="{escaping.escape(value)}">'
+        f'<bdi>{escaping.one_line(shown)}</bdi><span aria-hidden="true"> ×</span>'
         '<span class="unseen">, remove</span></button>'
     )
 
 
 def _form(known: Iterable[Document]) -> str:
     sources = sorted({document.source for document in known})
-    options = "".join(f'<option value="{render.one_line(source)}"></option>' for source in sources)
+    options = "".join(f'<option value="{escaping.one_line(source)}"></option>' for source in sources)
     return (
         '<details class="narrow"><summary>Narrow the search</summary><form>'
         f'<label>Source <input name="source" list="sources" maxlength="{CHARACTERS}" placeholder="*Reuters*"></label>'
