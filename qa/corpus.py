@@ -155,6 +155,27 @@ class Corpus:
             index_id=snapshot.index_id,
         )
 
+    def segments(self, question: str, k: int = 10, *, filters: Filters | None = None) -> list[tuple[Citation, ...]]:
+        """Return the best passages, copies left out, best first, each as the segments it is made of.
+
+        Raises:
+            QuestionError: the question is empty or too long.
+        """
+        opened = self._current()
+        query = prepare(question, opened.snapshot, opened.encoder)
+        passages = retrieve_passages(query, opened.snapshot, k=WIDER * k, filters=filters, config=self._config)
+        readables = distinct([_readable(passage, opened.snapshot) for passage in passages], most=k)
+        documents = [opened.snapshot.document(readable.passage.doc_id) for readable in readables]
+        return [
+            tuple(Citation.from_document(document, segment) for segment in readable.segments)
+            for readable, document in zip(readables, documents, strict=True)
+        ]
+
+    @property
+    def encoder(self) -> Encoder:
+        """The model that made the index's vectors."""
+        return self._current().encoder
+
     def document(self, doc_id: str) -> Document:
         """Return a document whole.
 

@@ -44,6 +44,8 @@ _NOT_NAMES = (
 _PEOPLE = frozenset("he she him her his hers they them their theirs".split())
 _THINGS = frozenset("it its this that these those".split())
 _PLACES = frozenset({"there"})
+_PRONOUNS = _PEOPLE | _THINGS | _PLACES
+_SHORT = 4  # words; a question of fewer seldom says what it is about
 _POSSESSIVE = frozenset("his her its their".split())
 # "it" that stands for nothing: "is it true that", "it is said", "how long does it take"
 _EXPLETIVE = re.compile(r"\b(?:is|was) it (?:\w+ )?(?:that|to|true|possible)\b|\b(?:does|did) it take\b", re.I)
@@ -91,6 +93,12 @@ def complete(question: str, before: Asked) -> str | None:
     """Return the question in full, or None when it stands by itself."""
     text = " ".join(question.split())
     return _ask_again(text, before) or _ask_of_another(text, before) or _without_pronoun(text, before)
+
+
+def may_lean(question: str) -> bool:
+    """Tell whether a question may need the one before it: it is short, goes on from it, or holds a pronoun."""
+    words = re.findall(r"[\w’']+", question.lower())
+    return len(words) < _SHORT or bool(_INSTEAD.match(question)) or not _PRONOUNS.isdisjoint(words)
 
 
 def _ask_again(text: str, before: Asked) -> str | None:
@@ -146,7 +154,7 @@ def _without_pronoun(text: str, before: Asked) -> str | None:
     """Put a name from the question or answer before in the place of the first pronoun."""
     for match in re.finditer(r"[\w’']+", text):
         word = match[0].lower()
-        if word not in _PEOPLE | _THINGS | _PLACES or _stands_for_nothing(text, match.start(), word):
+        if word not in _PRONOUNS or _stands_for_nothing(text, match.start(), word):
             continue
         if names(text[: match.start()]):
             return None  # explained by the question itself

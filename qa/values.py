@@ -94,6 +94,22 @@ def amount_of(text: str) -> Amount | None:
     return Amount(value, low, high, next(filter(None, units), ""))
 
 
+def numbers_in(text: str) -> tuple[float, ...]:
+    """Return every number a text writes, in digits or in words, in order; a lone "one" is mostly none."""
+    plain = _GROUPED.sub(lambda found: re.sub(r"\D", "", found[0]), text)
+    tokens = [token.casefold() for token in _TOKEN.findall(plain)]
+    found, at = [], 0
+    while at < len(tokens):
+        if not _starts_number(tokens[at]):
+            at += 1
+            continue
+        value, end, _ = _parse(tokens, at)
+        if tokens[at:end] != ["one"]:
+            found.append(value)
+        at = end
+    return tuple(found)
+
+
 def _starts_number(token: str) -> bool:
     return token[0].isdecimal() or token in _SMALL
 

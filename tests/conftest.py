@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from hypothesis import settings
+from llm import Server, running_server
 
 from index.build import BuildConfig, BuildReport, build_index
 from index.embedding import Fingerprint, unit_rows
@@ -137,3 +138,10 @@ def data() -> Path:
     if not path.is_dir():
         pytest.skip(f"no evaluation data in {path}; set PINCITE_DATA")
     return path
+
+
+@pytest.fixture(scope="session")
+def llm_server() -> Iterator[Server]:
+    """A process that speaks a language model's protocol; the name of the model says how well."""
+    with running_server() as server:
+        yield server

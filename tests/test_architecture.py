@@ -27,6 +27,9 @@ OWNERS = {
     "filelock": {"index/build.py"},
     "watchfiles": {"index/watching.py"},
     "gradio": {"ui/app.py", "ui/server.py"},
+    "openai": {"qa/llm/client.py"},
+    "httpx2": {"qa/llm/client.py"},
+    "tiktoken": {"qa/llm/budget.py"},
     "typer": {"ui/cli.py"},
     "rich": {"ui/cli.py", "ui/printing.py"},
 }
