@@ -245,6 +245,15 @@ class Corpus:
         """
         return build_index(self._index_dir, [], encoder=self._current().encoder, on_progress=on_progress)
 
+    def __repr__(self) -> str:
+        return f"Corpus({str(self._index_dir)!r})"
+
+    def _repr_html_(self) -> str:
+        """Show in a notebook what is indexed."""
+        from qa.notebook import corpus_html
+
+        return corpus_html(self)
+
     def _current(self) -> _Opened:
         """Return the newest generation, switching to it by one assignment when there is a newer one."""
         opened = self._opened

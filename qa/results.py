@@ -196,6 +196,12 @@ class Passage:
             **{key: value for key, value in self.citation.to_dict().items() if key != "id"},
         }
 
+    def _repr_html_(self) -> str:
+        """Show the passage in a notebook."""
+        from qa.notebook import passage_html
+
+        return passage_html(self)
+
 
 @dataclass(frozen=True, slots=True)
 class Speaker:
@@ -318,6 +324,24 @@ class Answer:
             "related": [passage.to_dict() for passage in self.related],
             "missing_words": list(self.missing_words),
         }
+
+    def to_json(self) -> str:
+        """Return `to_dict` as the text that ``pincite ask --json`` prints."""
+        from qa.export import as_json
+
+        return as_json(self)
+
+    def to_markdown(self) -> str:
+        """Return the question, the numbered quotes, and of each its title, date, place and citation id."""
+        from qa.export import as_markdown
+
+        return as_markdown(self)
+
+    def _repr_html_(self) -> str:
+        """Show the answer in a notebook."""
+        from qa.notebook import answer_html
+
+        return answer_html(self)
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,10 +24,11 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from index.build import build_index
 from index.documents import Document, Source
+from qa import escaping
 from qa.corpus import Corpus
 from qa.feedback import FILE_NAME, read_feedback
 from qa.results import CitationKey, Claim
-from ui import escaping, render, server, source_pane
+from ui import render, server, source_pane
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 FLAGS = (

@@ -13,8 +13,9 @@ from markdown_it import MarkdownIt
 from pages import answer, hostile_corpus, news_corpus, passage, quote
 
 from index.documents import Document, Source, Span
+from qa import escaping
 from qa.results import Answer, Citation, CitationCheck, CitationKey, CitationState, Claim, Speaker
-from ui import escaping, render, source_pane, strip
+from ui import render, source_pane, strip
 
 TEXTS = st.text(st.characters(codec="utf-8"), max_size=200)
 

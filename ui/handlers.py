@@ -9,15 +9,16 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeVar
 
 from index.errors import IndexEmpty, IndexingError
+from qa import escaping
 from qa.errors import AnsweringError
+from qa.export import as_json, as_markdown, as_python
 from qa.feedback import keep
 from qa.followups import Asked as FollowedUp
 from qa.followups import complete
 from qa.results import Answer, CitationKey
 from qa.retrieval import MAX_QUESTION_CHARACTERS, Filters
-from ui import escaping, narrowing, render, source_pane, strip
+from ui import narrowing, render, source_pane, strip
 from ui.asking import answer_soon
-from ui.export import as_json, as_markdown, as_python
 from ui.workers import TooBusy
 
 if TYPE_CHECKING:

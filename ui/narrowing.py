@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from qa import escaping
 from qa.retrieval import Filters
-from ui import escaping
 
 if TYPE_CHECKING:
     from index.documents import Document

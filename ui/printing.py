@@ -130,7 +130,7 @@ def _marked(text: str, start: int, end: int) -> Text:
 
 def plain(text: str, style: str = "") -> Text:
     """Return text that a terminal shows and does not obey."""
-    from ui.escaping import visible
+    from qa.escaping import visible
 
     return Text(visible(text), style=style)
 

@@ -6,8 +6,8 @@ import base64
 import time
 from collections.abc import Iterator, Mapping, Sequence
 
+from qa.escaping import count, day, escape, is_raw_text, one_line
 from qa.results import Answer, Citation, Claim, Passage, Quote, Verdict
-from ui.escaping import count, day, escape, is_raw_text, one_line
 
 QUESTION_SHOWN = 4_000  # characters of a question that are echoed
 PATHS_LISTED = 20

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from index.documents import Document, Span
+from qa.escaping import count, day, escape, one_line
 from qa.results import Citation, CitationCheck, CitationKey, CitationState
-from ui.escaping import count, day, escape, one_line
 
 WINDOW = 100_000  # characters of a long document shown on either side of a citation
 BLOCK = 2_000  # characters after which the next line break ends a block that the browser lays out by itself

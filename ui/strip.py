@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ui.escaping import count, day, escape, one_line
+from qa.escaping import count, day, escape, one_line
 
 if TYPE_CHECKING:
     from index.status import CorpusStatus

@@ -1,4 +1,4 @@
-"""How does text that may be hostile become HTML that shows it and does nothing? Pure.
+"""How does text that may be hostile become HTML or Markdown that shows it and does nothing? Pure.
 
 The chat shows these strings through a Markdown renderer, the reader through ``innerHTML``; ``escape`` is safe in both.
 """
@@ -23,6 +23,11 @@ _HIDDEN = re.compile(
     "|(?<![^\x00-\x7f])[\u200c\u200d]|[\u200c\u200d](?![^\x00-\x7f])"
 )
 
+# What Markdown and its common extensions (tables, mathematics, strikethrough, footnotes) act on, anywhere or first in
+# a line. A backslash keeps the words readable where nothing renders them, which a reference would not.
+_MARKDOWN = str.maketrans({mark: f"\\{mark}" for mark in "\\`*_[]<>&~|$#"})
+_FIRST_IN_LINE = re.compile(r"^[ \t]*(?:(?P<mark>[+=:-])|(?P<number>\d{1,9})(?P<point>[.)]))?", re.MULTILINE)
+
 
 def visible(text: str) -> str:
     """Return the text with every hidden or acting character spelled out, ``⟦U+202E⟧``."""
@@ -37,6 +42,38 @@ def escape(text: str) -> str:
 def one_line(text: str) -> str:
     """Return a title, path or name escaped; a line break in it is spelled out rather than obeyed."""
     return escape(text.replace("\n", "⟦U+000A⟧").replace("\t", "⟦U+0009⟧"))
+
+
+def markdown(text: str, bold: slice = slice(0)) -> str:
+    """Return text that Markdown shows as the same words, line by line; no image, link, heading or HTML comes of it.
+
+    A bare address in it stays one: many viewers make a link of that, which says where it leads.
+
+    Args:
+        text: any.
+        bold: which of its characters are to stand out; left plain where asterisks around them could mean anything else.
+    """
+    words = text[bold]
+    if words[:1].isalnum() and words[-1:].isalnum() and "\n" not in words:
+        pieces = f"{_inline(text[: bold.start])}**{_inline(words)}**{_inline(text[bold.stop :])}"
+    else:
+        pieces = _inline(text)
+    return _FIRST_IN_LINE.sub(_first_in_line, pieces)
+
+
+def _inline(text: str) -> str:
+    return visible(text).translate(_MARKDOWN)
+
+
+def _first_in_line(match: re.Match[str]) -> str:
+    if match["number"]:
+        return f"{match['number']}\\{match['point']}"
+    return f"\\{match['mark']}" if match["mark"] else ""
+
+
+def markdown_line(text: str) -> str:
+    """Return a title, path or name for Markdown, on one line."""
+    return markdown(" ".join(text.split()))
 
 
 def is_raw_text(text: str) -> bool:

@@ -1,0 +1,113 @@
+"""An answer as something to take away: Markdown, JSON, and the Python call that gives it again."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+from urllib.parse import quote as percent_encoded
+
+from qa.escaping import markdown, markdown_line
+from qa.results import Verdict
+
+if TYPE_CHECKING:
+    from qa.results import Answer, Citation, Passage, Quote
+    from qa.retrieval import Filters
+
+
+def as_json(answer: Answer) -> str:
+    """Return the JSON of ``pincite ask --json``."""
+    return json.dumps(answer.to_dict(), ensure_ascii=False, indent=2) + "\n"
+
+
+def as_python(answer: Answer, filters: Filters) -> str:
+    """Return a program that asks the same question of the same index folder."""
+    names = "Corpus, Filters" if filters else "Corpus"
+    narrowed = f", filters={_filters(filters)}" if filters else ""
+    return (
+        f"from qa import {names}\n\n"
+        'corpus = Corpus.open(".pincite")  # the index folder\n'
+        f"answer = corpus.ask({answer.question!r}{narrowed})\n"
+        "for quote in answer.quotes:\n"
+        "    print(quote.answer_text, quote.citation.id, quote.text, sep='\\n')\n"
+    )
+
+
+def _filters(filters: Filters) -> str:
+    named = {name: getattr(filters, name) for name in ("documents", "sources", "date_from", "date_to")}
+    return f"Filters({', '.join(f'{name}={value!r}' for name, value in named.items() if value)})"
+
+
+def as_markdown(answer: Answer) -> str:
+    """Return the answer under its question, with its numbered quotes, titles, dates, places and citation ids."""
+    return "\n\n".join([f"# {markdown_line(answer.question)}", *blocks(answer), f"Index {answer.index_id}"]) + "\n"
+
+
+def blocks(answer: Answer, *, page: str | None = None) -> list[str]:
+    """Return the answer in blocks of Markdown: the verdict, then each claim and its quotes, or the nearest passages.
+
+    Args:
+        answer: words of documents in it show as themselves and do nothing.
+        page: address of a served page; each number then opens its citation there.
+    """
+    parts = [markdown(verdict(answer))]
+    number = 0
+    for claim in answer.claims:
+        parts.append(f"## {markdown_line(claim.text)}")
+        for quote in claim.quotes:
+            number += 1
+            parts += _quote(number, quote, page)
+    if not answer.claims:
+        for number, passage in enumerate(answer.related, 1):
+            parts += _passage(number, passage, page)
+    return parts
+
+
+def verdict(answer: Answer) -> str:
+    """Return the answer's first sentence, as plain text."""
+    if answer.verdict is Verdict.ANSWERED:
+        return "Answered."
+    if answer.verdict is Verdict.DIFFERS:
+        return f"Sources differ: {len(answer.claims)} claims."
+    missing = f" Found nowhere: {', '.join(answer.missing_words)}." if answer.missing_words else ""
+    return f"Not in the documents.{missing}" + (" Closest passages, not answers:" if answer.related else "")
+
+
+def facts(citation: Citation) -> list[str]:
+    """Return title, publisher, date and place of a citation, as far as there are such, as plain text."""
+    publisher = citation.source if citation.source != citation.path else None
+    known = [citation.title, publisher, citation.date, f"{citation.path}, {citation.place}"]
+    return [fact for fact in known if fact]
+
+
+def _quote(number: int, quote: Quote, page: str | None) -> list[str]:
+    said = f"{markdown_line(str(quote.speaker))} · " if quote.speaker else ""
+    lines = [_quoted(_words(quote)), f"{_number(number, quote.citation, page)} {said}{_place(quote.citation)}"]
+    if quote.copies:
+        lines.append("Nearly the same text: " + "; ".join(_place(copy) for copy in quote.copies))
+    return lines
+
+
+def _words(quote: Quote) -> str:
+    """Return the quote with its answering words bold, unless they are all of it."""
+    start = quote.citation.span.start
+    answer = slice(quote.answer.start - start, quote.answer.end - start)
+    return markdown(quote.text, slice(0) if quote.answer_text == quote.text else answer)
+
+
+def _passage(number: int, passage: Passage, page: str | None) -> list[str]:
+    return [
+        _quoted(markdown(passage.text)),
+        f"{_number(number, passage.citation, page)} {_place(passage.citation)}",
+    ]
+
+
+def _quoted(text: str) -> str:
+    return "\n".join(f"> {line}" for line in text.strip().split("\n"))
+
+
+def _number(number: int, citation: Citation, page: str | None) -> str:
+    return f"[\\[{number}\\]]({page}?cite={percent_encoded(citation.id)})" if page else f"[{number}]"
+
+
+def _place(citation: Citation) -> str:
+    return " · ".join(markdown_line(fact) for fact in [*facts(citation), citation.id])
