@@ -262,7 +262,6 @@ def chat(
 
         err.print("Loading …")
         corpus = Corpus.open(index_dir, reader=_named_reader(reader))
-        corpus.warm_up()
         serve(corpus, host=host, port=port, open_browser=open_browser, on_ready=print_address)
 
 

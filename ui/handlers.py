@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeVar
 
-from index.errors import IndexEmpty, IndexingError
+from index.errors import DocumentNotFound, IndexEmpty, IndexingError
 from qa import escaping
 from qa.errors import AnsweringError
 from qa.export import as_json, as_markdown, as_python
@@ -19,13 +19,14 @@ from qa.results import Answer, CitationKey
 from qa.retrieval import MAX_QUESTION_CHARACTERS, Filters
 from ui import narrowing, render, source_pane, strip
 from ui.asking import answer_soon
+from ui.preview import surroundings
 from ui.workers import TooBusy
 
 if TYPE_CHECKING:
     from qa.corpus import Corpus
+    from ui.examples import Examples
     from ui.workers import Workers
 
-EXAMPLES = 4
 WALK_LIMIT = 200  # citations of one answer that Next and Previous follow
 SOURCES_OFFERED = 200  # documents whose sources the filter form offers
 TURNS_KEPT = 50  # older turns leave the chat, so that a page open for weeks stays small
@@ -140,14 +141,28 @@ def _add(
 def _reply(corpus: Corpus, workers: Workers, turn: Turn, in_full: str | None) -> tuple[str, str, Answer | None]:
     def answered() -> tuple[str, str, Answer | None]:
         answer = answer_soon(corpus, workers, in_full or turn.typed, filters=turn.filters).result()
-        states = {quote.citation.doc_id: corpus.source_state(quote.citation.doc_id) for quote in answer.quotes}
-        card = render.answer_card(answer, states=states, completed=in_full is not None)
+        card = render.answer_card(answer, checked=_checked(corpus, answer), completed=in_full is not None)
         return card, f"{render.verdict_line(answer)}.", answer
 
     def refused(sentence: str) -> tuple[str, str, Answer | None]:
         return render.problem(sentence), escaping.escape(sentence), None
 
     return _guarded(answered, refused)
+
+
+def _checked(corpus: Corpus, answer: Answer) -> render.Checked:
+    """Compare an answer's sources with their files, and look up what stands around its citations."""
+    states: dict[str, str] = {}
+    around: dict[str, tuple[str, str]] = {}
+    quoted = {quote.citation.doc_id for quote in answer.quotes}
+    for citation in (*(quote.citation for quote in answer.quotes), *(passage.citation for passage in answer.related)):
+        try:
+            around[citation.id] = surroundings(corpus.document(citation.doc_id).text, citation.span)
+            if citation.doc_id in quoted - states.keys():
+                states[citation.doc_id] = corpus.source_state(citation.doc_id)
+        except DocumentNotFound:  # a newer generation dropped it since the answer was made
+            states[citation.doc_id] = "missing"
+    return render.Checked(states, around)
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,15 +257,17 @@ def status(corpus: Corpus) -> str:
     return _guarded(lambda: strip.status_strip(corpus.status()), strip.status_problem)
 
 
-def first_visit(corpus: Corpus) -> FirstVisit:
-    """Return the intro and example questions, or what to do about an empty index."""
+def first_visit(corpus: Corpus, examples: Examples) -> FirstVisit:
+    """Return the intro and the example questions found so far, or what to do about an empty index."""
 
     def visit() -> FirstVisit:
         try:
-            examples = tuple(corpus.examples(EXAMPLES))
+            if not corpus.status().documents:
+                return FirstVisit(strip.empty_index(), ())
+            offered = examples.offered()
         except IndexEmpty:
             return FirstVisit(strip.empty_index(), ())
-        return FirstVisit(strip.welcome(), examples)
+        return FirstVisit(strip.welcome(is_looking=offered.is_looking), offered.questions)
 
     return _guarded(visit, lambda sentence: FirstVisit(render.problem(sentence), ()))
 
