@@ -22,6 +22,9 @@ check: .venv/installed-dev ## lint, format and types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+bench: .venv/installed   ## Pincite and its peers on the same documents: make bench DATA="squad.json folder"
+	$(BIN)/python -m benchmarks.peers $(DATA) --json .bench/results.json
+
 format: .venv/installed-dev ## put the code into its format
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .

@@ -15,14 +15,15 @@ import numpy.typing as npt
 from index import minilm
 from index.errors import ModelError
 from index.hub import load_named
+from index.layers import ARITHMETIC, Layers, in_parallel
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
-    from tokenizers import Tokenizer
 
 Floats = npt.NDArray[np.float32]
 
 BUNDLED_MODEL = minilm.MODEL_NAME
+BUNDLED_SHA256 = hashlib.sha256(f"{minilm.WEIGHTS_SHA256} {ARITHMETIC}".encode()).hexdigest()
 BATCH_SIZE = 32
 
 
@@ -32,7 +33,7 @@ class Fingerprint:
 
     Attributes:
         model: the name it was asked for by.
-        weights_sha256: hash of the weights; the name alone proves nothing.
+        weights_sha256: hash of the weights, and of how they are multiplied; the name alone proves nothing.
         dimension: numbers per vector.
         max_tokens: what the encoder reads of a text, special tokens included; the rest it would drop.
     """
@@ -79,51 +80,38 @@ def load_encoder(model: str = BUNDLED_MODEL) -> Encoder:
 class _BundledEncoder:
     """The bundled model, loaded at first use: the mean of its last hidden states, scaled to unit length."""
 
-    fingerprint = Fingerprint(BUNDLED_MODEL, minilm.WEIGHTS_SHA256, minilm.WIDTH, minilm.MAX_TOKENS)
+    fingerprint = Fingerprint(BUNDLED_MODEL, BUNDLED_SHA256, minilm.WIDTH, minilm.MAX_TOKENS)
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._loaded: tuple[Tokenizer, minilm.Weights] | None = None
+        self._loaded: tuple[minilm.Weights, Layers] | None = None
 
     def token_starts(self, text: str) -> npt.NDArray[np.int64]:
-        offsets = self._model()[0].encode(text, add_special_tokens=False).offsets
+        offsets = minilm.load_tokenizer().encode(text, add_special_tokens=False).offsets
         return np.fromiter((start for start, _ in offsets), dtype=np.int64, count=len(offsets))
 
     def encode_documents(self, texts: Sequence[str]) -> Floats:
-        tokenizer, weights = self._model()
-        pieces = [e.ids[: minilm.MAX_TOKENS - 2] for e in tokenizer.encode_batch(list(texts), add_special_tokens=False)]
-        order = sorted(range(len(pieces)), key=lambda row: len(pieces[row]))  # like lengths together: less padding
-        vectors = np.empty((len(pieces), minilm.WIDTH), dtype=np.float32)
-        for start in range(0, len(order), BATCH_SIZE):
-            rows = order[start : start + BATCH_SIZE]
-            vectors[rows] = _mean_states(weights, [pieces[row] for row in rows])
-        return unit_rows(vectors)
+        tables, layers = self._model()
+
+        def mean_state(pieces: Sequence[int]) -> Floats:
+            tokens = [minilm.CLS, *pieces[: minilm.MAX_TOKENS - 2], minilm.SEP]
+            mean: Floats = layers(minilm.embedded(tables, tokens)).mean(axis=0)
+            return mean
+
+        encodings = minilm.load_tokenizer().encode_batch(list(texts), add_special_tokens=False)
+        means = in_parallel(mean_state, [encoding.ids for encoding in encodings])
+        return unit_rows(np.reshape(means, (len(texts), minilm.WIDTH)))
 
     def encode_question(self, text: str) -> Floats:
         question: Floats = self.encode_documents([text])[0]
         return question
 
-    def _model(self) -> tuple[Tokenizer, minilm.Weights]:
+    def _model(self) -> tuple[minilm.Weights, Layers]:
         with self._lock:
             if self._loaded is None:
-                self._loaded = minilm.load_tokenizer(), minilm.load_weights()
+                weights = minilm.load_weights()
+                self._loaded = minilm.without_layers(weights), Layers(weights)
             return self._loaded
-
-
-def _mean_states(weights: minilm.Weights, pieces: Sequence[Sequence[int]]) -> Floats:
-    """Return the mean of each text's last hidden states, special tokens included, (n, 384) float32."""
-    import torch
-
-    length = max(map(len, pieces)) + 2
-    tokens = torch.full((len(pieces), length), minilm.PAD)
-    for row, ids in enumerate(pieces):
-        tokens[row, : len(ids) + 2] = torch.tensor([minilm.CLS, *ids, minilm.SEP])
-    mask = tokens != minilm.PAD
-    with torch.inference_mode():
-        states = minilm.encode(weights, tokens, torch.zeros_like(tokens), mask).float()
-        summed = (states * mask[..., None]).sum(1)
-        means: Floats = (summed / mask.sum(1, keepdim=True)).numpy()
-    return means
 
 
 class _SentenceTransformersEncoder:

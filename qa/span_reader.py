@@ -14,7 +14,7 @@ from index.documents import Span
 from index.lexical import terms as index_terms
 from qa.errors import ReaderError
 from qa.reader import Query, Readable, Reading, Term
-from qa.span_network import Candidate, Network, Precision, load_weights
+from qa.span_network import Candidate, Network, load_weights
 
 WEIGHTS = Path(__file__).parent / "weights"
 
@@ -146,14 +146,14 @@ class SpanReader:
         self._calibration = calibration
 
     @classmethod
-    def load(cls, folder: Path = WEIGHTS, *, precision: Precision | None = None) -> SpanReader:
-        """Return the reader of a weights folder, after checking the hashes.
+    def load(cls, folder: Path = WEIGHTS, *, exact: bool = False) -> SpanReader:
+        """Return the reader of a weights folder, after checking the hashes; ``exact`` as in `Network`.
 
         Raises:
             ReaderError: a file is missing, damaged, or of another version.
         """
         weights = load_weights(folder, _read_card(folder)["sha256"])
-        return cls(Network(weights, minilm.load_tokenizer(), precision=precision), load_calibration(folder))
+        return cls(Network(weights, minilm.load_tokenizer(), exact=exact), load_calibration(folder))
 
     @property
     def threshold(self) -> float:

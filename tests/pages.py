@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
@@ -10,6 +11,7 @@ from typing import Any
 from index.changes import PendingChanges
 from index.documents import Document, Source, Span
 from index.errors import DocumentNotFound, IndexEmpty
+from index.scanning import FileNote
 from qa.errors import QuestionError
 from qa.results import (
     Answer,
@@ -60,6 +62,7 @@ class ScriptedCorpus:
     source_states: dict[str, str] = field(default_factory=dict)
     pending: PendingChanges = field(default_factory=lambda: PendingChanges((), (), ()))
     index_dir: Path = Path("nowhere")
+    notes: tuple[FileNote, ...] = ()
 
     def ask(self, question: str, *, filters: Any = None) -> Answer:
         self._refuse_when_empty()
@@ -101,6 +104,7 @@ class ScriptedCorpus:
             newest_date=max(dates, default=None),
             index_id="a1b2c3d4e5f6",
             index_dir=self.index_dir,
+            notes=self.notes,
         )
 
     def documents(self, *, offset: int = 0, limit: int = 100) -> list[Document]:
@@ -109,9 +113,9 @@ class ScriptedCorpus:
     def pending_changes(self) -> PendingChanges:
         return self.pending
 
-    def examples(self, n: int) -> list[str]:
+    def examples(self) -> Iterator[str]:
         self._refuse_when_empty()
-        return list(self.answers)[:n]
+        yield from self.answers
 
     def _refuse_when_empty(self) -> None:
         if not self.documents_held:

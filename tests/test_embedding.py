@@ -79,10 +79,13 @@ def test_several_threads_may_encode_at_once(bundled: Encoder) -> None:
 
 
 @pytest.mark.model
-def test_the_bundled_model_gives_the_vectors_and_tokens_that_sentence_transformers_gives(bundled: Encoder) -> None:
+def test_the_bundled_model_gives_the_tokens_of_sentence_transformers_and_in_8_bits_its_vectors(
+    bundled: Encoder,
+) -> None:
     theirs = load_encoder(str(minilm.model_folder()))
-    np.testing.assert_allclose(bundled.encode_documents(TEXTS), theirs.encode_documents(TEXTS), atol=1e-4)
-    np.testing.assert_allclose(bundled.encode_question("Mars"), theirs.encode_question("Mars"), atol=1e-4)
+    cosines = (bundled.encode_documents(TEXTS) * theirs.encode_documents(TEXTS)).sum(axis=1)
+    assert cosines.min() > 0.97  # the least like it is the text without words
+    assert bundled.encode_question("Mars") @ theirs.encode_question("Mars") > 0.98
     for text in TEXTS:
         assert bundled.token_starts(text).tolist() == theirs.token_starts(text).tolist()
     assert (theirs.fingerprint.dimension, theirs.fingerprint.max_tokens) == (384, 256)

@@ -6,6 +6,7 @@ import ast
 import html
 import json
 import logging
+import time
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from qa.feedback import FILE_NAME, FeedbackRefused, read_feedback
 from qa.results import Citation, CitationKey
 from qa.retrieval import Filters
 from ui import handlers, render
+from ui.examples import Examples
 from ui.workers import Workers
 
 WORKERS = Workers()
@@ -280,13 +282,19 @@ def test_a_hostile_document_opens_as_text() -> None:
 
 
 def test_a_first_visit_offers_questions_about_this_corpus(corpus: ScriptedCorpus) -> None:
-    visit = handlers.first_visit(corpus)
+    examples = Examples(corpus)
+    assert "Every answer is a quote" in handlers.first_visit(corpus, examples).intro
+    while examples.offered().is_looking:
+        time.sleep(0.01)
+    visit = handlers.first_visit(corpus, examples)
     assert DEATHS in visit.examples
-    assert len(visit.examples) <= handlers.EXAMPLES
+    assert "Looking for questions" not in visit.intro
 
 
 def test_a_first_visit_to_an_empty_index_names_the_command() -> None:
-    visit = handlers.first_visit(ScriptedCorpus([]))
+    empty = ScriptedCorpus([])
+    visit = handlers.first_visit(empty, Examples(empty))
+    assert "drop-zone" in visit.intro
     assert "pincite index FOLDER" in visit.intro
     assert visit.examples == ()
     assert "no documents yet" in handlers.status(ScriptedCorpus([]))
@@ -294,5 +302,5 @@ def test_a_first_visit_to_an_empty_index_names_the_command() -> None:
 
 def test_a_damaged_index_says_so_everywhere() -> None:
     broken = BrokenCorpus(IndexDamaged("It is damaged."))
-    assert "It is damaged" in handlers.first_visit(broken).intro
+    assert "It is damaged" in handlers.first_visit(broken, Examples(broken)).intro
     assert "It is damaged" in handlers.status(broken)

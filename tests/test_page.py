@@ -24,6 +24,8 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from index.build import build_index
 from index.documents import Document, Source
+from index.store import FILE_NAME as STORE_NAME
+from index.store import Store
 from qa import escaping
 from qa.corpus import Corpus
 from qa.feedback import FILE_NAME, read_feedback
@@ -327,6 +329,65 @@ def test_a_filter_is_a_chip_that_one_click_removes(browser: Browser, url: str) -
         page.locator("#narrowing input[name=source]").fill("*WSJ*")
         page.get_by_role("button", name="Apply").click()
         expect(page.locator("#narrowing .drop")).to_have_text("*WSJ* ×, remove")
+
+
+@pytest.mark.browser
+def test_a_chip_shows_its_quote_with_its_neighbourhood_on_hover_and_on_focus(browser: Browser, url: str) -> None:
+    with Visit(browser, url) as page:
+        ask(page, WHO)
+        chips, previews = page.locator(".answer a.chip"), page.locator(".answer .preview")
+        chips.nth(1).hover()
+        expect(previews.nth(1)).to_be_visible()
+        expect(previews.nth(1).locator("b")).to_have_text("as well as terror group Hayat Tahrir al Sham")
+        expect(previews.nth(1)).to_contain_text("characters")
+        assert len(previews.nth(1).locator(".words").inner_text()) > len("as well as terror group Hayat Tahrir al Sham")
+        page.keyboard.press("Escape")
+        expect(previews.nth(1)).not_to_be_visible()
+        page.mouse.move(5, 400)
+        chips.nth(0).focus()
+        expect(previews.nth(0)).to_be_visible()
+        assert chips.nth(0).get_attribute("aria-describedby") == previews.nth(0).get_attribute("id")
+
+
+@pytest.mark.browser
+def test_the_documents_are_listed_and_one_of_them_can_be_asked_alone(browser: Browser, corpus_on_disk: Corpus) -> None:
+    with served(corpus_on_disk) as address, Visit(browser, address) as page:
+        page.get_by_role("button", name="3 documents").click()
+        panel = page.get_by_role("complementary", name="Documents")
+        expect(panel.locator("li")).to_have_count(3)
+        expect(panel.locator("li").nth(2)).to_contain_text("Space news")
+        panel.get_by_role("button", name="Ask only this document: Space news").click()
+        expect(page.locator("#narrowing .drop")).to_have_text("Space news ×, remove")
+        page.keyboard.press("Escape")
+        expect(panel).not_to_be_visible()
+        assert focused(page) == "3 documents"
+
+
+@pytest.mark.browser
+def test_files_dropped_on_an_empty_page_are_indexed_and_those_that_cannot_be_read_are_listed(
+    browser: Browser, tmp_path: Path, encoder: StubEncoder
+) -> None:
+    (tmp_path / "index").mkdir()
+    Store.create_or_open(tmp_path / "index" / STORE_NAME).close()
+    corpus = Corpus.open(tmp_path / "index", encoder=encoder, reader=StubReader())
+    with served(corpus) as address, Visit(browser, address) as page:
+        expect(page.locator(".drop-zone")).to_be_visible()
+        page.evaluate(
+            """() => {
+                const dropped = new DataTransfer();
+                dropped.items.add(new File(["The Elbe flows through Dresden."], "elbe.txt"));
+                dropped.items.add(new File(["no PDF at all"], "broken.pdf"));
+                const drop = new DragEvent("drop", { dataTransfer: dropped, bubbles: true, cancelable: true });
+                document.body.dispatchEvent(drop);
+            }"""
+        )
+        expect(page.locator("#strip")).to_contain_text("1 document")
+        expect(page.locator(".welcome")).to_contain_text("Every answer is a quote")
+        page.get_by_text("1 file skipped").click()
+        expect(page.locator(".skipped li")).to_contain_text("broken.pdf")
+        ask(page, "What flows through Dresden?")
+        expect(page.locator(".answer")).to_contain_text("The Elbe flows through Dresden.")
+    assert (tmp_path / "documents" / "elbe.txt").is_file()
 
 
 @pytest.mark.browser

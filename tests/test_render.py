@@ -13,6 +13,7 @@ from markdown_it import MarkdownIt
 from pages import answer, hostile_corpus, news_corpus, passage, quote
 
 from index.documents import Document, Source, Span
+from index.scanning import FileNote
 from qa import escaping
 from qa.results import Answer, Citation, CitationCheck, CitationKey, CitationState, Claim, Speaker
 from ui import render, source_pane, strip
@@ -371,6 +372,22 @@ def test_a_huge_document_is_shown_around_the_citation() -> None:
 
 
 # --- the strip ------------------------------------------------------------------------------------------------------
+
+
+def test_the_strip_lists_skipped_files_with_their_reasons_escaped() -> None:
+    corpus = news_corpus()
+    corpus.notes = (
+        FileNote("docs/<img src=x>.pdf", "password-protected"),
+        FileNote("docs/fine.txt", "hidden characters", skipped=False),
+        *(FileNote(f"docs/{n}.bin", "looks binary") for n in range(strip.SKIPPED_LISTED)),
+    )
+    html = strip.status_strip(corpus.status())
+    shown = Parsed(html)
+    assert shown.inside["summary"] == ["51 files skipped"]
+    assert shown.inside["li"][0] == "docs/<img src=x>.pdf password-protected"
+    assert shown.inside["li"][-1] == "and 1 more: pincite status"
+    assert "img" not in shown.tags
+    assert "fine.txt" not in html
 
 
 def test_the_strip_says_what_is_indexed() -> None:

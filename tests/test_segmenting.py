@@ -236,6 +236,7 @@ def test_damaged_weights_are_refused_with_what_was_seen_and_expected(tmp_path: P
 
 def test_other_encoder_weights_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(minilm, "WEIGHTS_SHA256", "0" * 64)
+    minilm.load_tables.cache_clear()
     with pytest.raises(ModelError, match=r"have SHA-256 53aa51172d14…, expected 000000000000…"):
         segmenting.encoder_table()
 

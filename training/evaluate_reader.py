@@ -16,7 +16,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cache
 from pathlib import Path
-from typing import get_args
 
 import numpy as np
 
@@ -32,7 +31,7 @@ from qa.metrics import exact_match, token_f1
 from qa.reader import Query, Readable, Term
 from qa.results import Citation, Passage
 from qa.retrieval import RetrievalConfig, content_terms
-from qa.span_network import Candidate, Network, Precision, load_weights
+from qa.span_network import Candidate, Network, load_weights
 from qa.span_reader import Calibration, Evidence, SpanReader, load_calibration, weigh
 from training.reader_data import Example, read_squad, split_articles, strip_text, stripped
 from training.train_reader import file_sha256
@@ -387,13 +386,12 @@ def main() -> None:
     parser.add_argument("--data", type=Path)
     parser.add_argument("--weights", type=Path, required=True)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--precision", choices=get_args(Precision), help="default: the fastest that this processor has")
     parser.add_argument("--text", type=Path)
     parser.add_argument("--questions", nargs="*", default=[])
     args = parser.parse_args()
     if args.action == "ask":
         ask_text(
-            SpanReader.load(args.weights, precision=args.precision),
+            SpanReader.load(args.weights),
             args.text.read_text(encoding="utf-8"),
             args.questions,
         )
@@ -403,14 +401,14 @@ def main() -> None:
     if args.action == "calibrate":
         card = args.weights / "reader.json"
         card.write_text(json.dumps({"sha256": digest}))
-        network = Network(load_weights(args.weights, digest), minilm.load_tokenizer(), precision=args.precision)
+        network = Network(load_weights(args.weights, digest), minilm.load_tokenizer())
         calibration, figures = calibrate(network, examples, args.seed)
         kept = {f.name: getattr(calibration, f.name) for f in fields(calibration)}
         card.write_text(json.dumps({"sha256": digest, **kept, "dev": figures}, indent=2) + "\n")
     else:
-        network = Network(load_weights(args.weights, digest), minilm.load_tokenizer(), precision=args.precision)
+        network = Network(load_weights(args.weights, digest), minilm.load_tokenizer())
         figures = report(network, load_calibration(args.weights), examples, args.data)
-        figures["ms_for_8_passages"] = time_reading(SpanReader.load(args.weights, precision=args.precision), examples)
+        figures["ms_for_8_passages"] = time_reading(SpanReader.load(args.weights), examples)
     print(json.dumps({name: round(value, 4) for name, value in figures.items()}, indent=1))
 
 

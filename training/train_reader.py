@@ -26,15 +26,8 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from index import minilm
 from index.minilm import WIDTH
 from qa.restoring import load_restorer
-from qa.span_network import (
-    Batch,
-    Pair,
-    has_bfloat16_matrices,
-    load_weights,
-    make_batch,
-    make_pairs,
-    score_tokens,
-)
+from qa.span_network import Pair, load_weights, make_pairs
+from training.network import Batch, has_bfloat16_matrices, make_batch, score_tokens
 from training.reader_data import FURTHER, Example, Mixture, training_examples
 
 FROZEN = ("words.weight", "positions.weight")
@@ -100,7 +93,8 @@ def batches(stages: Sequence[Sequence[Item]], config: Config) -> Iterator[list[I
 
 def initial_weights(seed: int, start: Path | None = None) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
     """Return (frozen, trained) weights: the bundled encoder, or an earlier reader, and small random new outputs."""
-    weights = minilm.load_weights() if start is None else load_weights(start, file_sha256(start))
+    arrays = minilm.load_weights() if start is None else load_weights(start, file_sha256(start))
+    weights = {name: torch.from_numpy(array) for name, array in arrays.items()}
     generator = torch.Generator().manual_seed(seed)
     weights.setdefault("match.weight", torch.zeros(1, WIDTH))
     for name, rows in (("span", 2), ("relevance", 1)):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine, Mapping
-from pathlib import Path as FilePath
 from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import FastAPI, Path, Query, Request
@@ -142,8 +141,9 @@ def _add_index(api: FastAPI, corpus: Corpus, updates: Updates) -> None:
         """Put one file, the request's body, into the corpus folder. The page's drop zone calls this."""
         if request.headers.get("content-type") != "application/octet-stream":  # no form of another site can send that
             raise UploadRefused("Send the file's bytes as application/octet-stream.", 415)
-        folder = FilePath(corpus.status().roots[0])
+        folder = corpus.inbox()
         try:
+            folder.mkdir(exist_ok=True)
             target = await save_upload(folder, name, request.stream())
         except OSError as error:
             return _problem(507, f"The file cannot be written: {error.strerror or 'the system refuses'}.")

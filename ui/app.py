@@ -13,10 +13,11 @@ import gradio as gr
 
 from qa.retrieval import Filters
 from ui import handlers, render, source_pane
+from ui.examples import EXAMPLES
 
 if TYPE_CHECKING:
     from qa.corpus import Corpus
-    from qa.llm.composing import Composer
+    from ui.examples import Examples
     from ui.workers import Workers
 
 ASSETS = Path(__file__).parent / "assets"
@@ -25,7 +26,7 @@ AT_ONCE = 32  # events of one kind in progress, most of them waiting for a worke
 QUESTION_TYPED = 20_000  # characters the box takes; more than a question may have, so that too long is said, not cut
 
 
-def build_page(corpus: Corpus, workers: Workers, composer: Composer | None = None) -> gr.Blocks:
+def build_page(corpus: Corpus, workers: Workers, begin_with: Examples) -> gr.Blocks:
     """Return the page. Everything it shows is read from the corpus when it is shown, so a newer index shows too."""
     with gr.Blocks(title="Pincite", fill_width=True, analytics_enabled=False) as page:
         strip = gr.HTML(elem_id="strip", js_on_load=None, apply_default_css=False)
@@ -35,21 +36,26 @@ def build_page(corpus: Corpus, workers: Workers, composer: Composer | None = Non
             with gr.Column(elem_id="talk"):
                 with gr.Column(elem_id="first-visit") as first_visit:
                     intro = gr.HTML(elem_id="intro", js_on_load=None, apply_default_css=False)
-                    examples = [gr.Button(visible=False, elem_classes="example") for _ in range(handlers.EXAMPLES)]
+                    examples = [gr.Button(visible=False, elem_classes="example") for _ in range(EXAMPLES)]
                 chat = _chat()
                 narrowing = gr.HTML(elem_id="narrowing", js_on_load=None, apply_default_css=False)
                 box = _question_box()
             with gr.Column(elem_id="source"):
                 reader = gr.HTML(
-                    source_pane.empty_reader(), elem_id="reader", js_on_load=_asset("page.js"), apply_default_css=False
+                    source_pane.empty_reader(),
+                    elem_id="reader",
+                    js_on_load=_asset("library.js") + _asset("page.js"),
+                    apply_default_css=False,
                 )
         outbox = gr.HTML(elem_id="outbox", js_on_load=_asset("outbox.js"), apply_default_css=False)
         announcer = gr.HTML(elem_id="announcer", js_on_load="element.setAttribute('aria-live', 'polite')")
 
-        events = _Events(corpus, workers, composer)
+        events = _Events(corpus, workers, begin_with)
         quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
         answered = [chat, turns, box, announcer, first_visit, strip]
-        page.load(events.show_first_visit, None, [strip, intro, narrowing, *examples], **quiet)
+        page.load(
+            events.show_first_visit, None, [narrowing, strip, intro, *examples], concurrency_limit=AT_ONCE, **quiet
+        )
         box.submit(
             events.add_turn, [box, turns, filters], answered, concurrency_limit=AT_ONCE, concurrency_id="ask", **quiet
         )
@@ -68,42 +74,45 @@ def build_page(corpus: Corpus, workers: Workers, composer: Composer | None = Non
         reader.takeaway(events.take_away, [turns], [outbox], **quiet)
         reader.judge(events.judge, [turns], announcer, **quiet)
         reader.narrow(events.narrow, [filters], [filters, narrowing], **quiet)
-        reader.fresh(events.refresh_strip, None, strip, **quiet)
+        reader.fresh(
+            events.refresh,
+            None,
+            [strip, intro, *examples],
+            trigger_mode="always_last",
+            concurrency_limit=AT_ONCE,
+            **quiet,
+        )
     return page
 
 
 class _Events:
     """What Gradio calls: the browser's data in, updates of components out. What they mean is decided in handlers."""
 
-    def __init__(self, corpus: Corpus, workers: Workers, composer: Composer | None) -> None:
+    def __init__(self, corpus: Corpus, workers: Workers, examples: Examples) -> None:
         self.corpus = corpus
         self.workers = workers
-        self.composer = composer
-        self.receiver = composer.settings.receiver() if composer else ""
+        self.examples = examples
 
     def show_first_visit(self) -> list[Any]:
-        visit = handlers.first_visit(self.corpus)
-        offered = [gr.Button(example, visible=True) for example in visit.examples]
-        hidden = [gr.Button(visible=False)] * (handlers.EXAMPLES - len(offered))
         bar = handlers.narrow(self.corpus, Filters(), None)[1]
-        return [handlers.status(self.corpus, self.receiver), visit.intro, bar, *offered, *hidden]
+        return [bar, *self.refresh()]
+
+    def refresh(self) -> list[Any]:
+        visit = handlers.first_visit(self.corpus, self.examples)
+        offered = [gr.Button(example, visible=True) for example in visit.examples]
+        hidden = [gr.Button(visible=False)] * (EXAMPLES - len(offered))
+        return [handlers.status(self.corpus), visit.intro, *offered, *hidden]
 
     def add_turn(self, question: object, asked: tuple[handlers.Turn, ...], narrowed: Filters) -> Iterator[list[Any]]:
-        yield from self._shown(
-            handlers.ask(self.corpus, self.workers, question, asked, filters=narrowed, composer=self.composer)
-        )
+        yield from self._shown(handlers.ask(self.corpus, self.workers, question, asked, filters=narrowed))
 
     def ask_as_typed(self, asked: tuple[handlers.Turn, ...], event: gr.EventData) -> Iterator[list[Any]]:
-        yield from self._shown(
-            handlers.ask_as_typed(
-                self.corpus, self.workers, (event._data or {}).get("turn"), asked, composer=self.composer
-            )
-        )
+        yield from self._shown(handlers.ask_as_typed(self.corpus, self.workers, (event._data or {}).get("turn"), asked))
 
     def _shown(self, steps: Iterator[handlers.Progress]) -> Iterator[list[Any]]:
         for step, progress in enumerate(steps):
             emptied = gr.Textbox(value="") if step == 0 else gr.skip()
-            strip_now = handlers.status(self.corpus, self.receiver) if progress.announcement else gr.skip()
+            strip_now = handlers.status(self.corpus) if progress.announcement else gr.skip()
             chat_now = [_messages(progress), progress.turns]
             yield [*chat_now, emptied, progress.announcement, gr.Column(visible=False), strip_now]
 
@@ -129,9 +138,6 @@ class _Events:
             return handlers.answer_as_json(self.corpus, self.workers, question)
         except handlers.Refused as refused:
             raise gr.Error(str(refused), print_exception=False) from None
-
-    def refresh_strip(self) -> str:
-        return handlers.status(self.corpus, self.receiver)
 
 
 def look() -> dict[str, Any]:

@@ -6,10 +6,9 @@ import json
 import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
-from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
-from index.errors import IndexEmpty, IndexingError
+from index.errors import DocumentNotFound, IndexEmpty, IndexingError
 from qa import escaping
 from qa.errors import AnsweringError
 from qa.export import as_json, as_markdown, as_python
@@ -20,14 +19,14 @@ from qa.results import Answer, CitationKey
 from qa.retrieval import MAX_QUESTION_CHARACTERS, Filters
 from ui import narrowing, render, source_pane, strip
 from ui.asking import answer_soon
+from ui.preview import surroundings
 from ui.workers import TooBusy
 
 if TYPE_CHECKING:
     from qa.corpus import Corpus
-    from qa.llm.composing import Composer
+    from ui.examples import Examples
     from ui.workers import Workers
 
-EXAMPLES = 4
 WALK_LIMIT = 200  # citations of one answer that Next and Previous follow
 SOURCES_OFFERED = 200  # documents whose sources the filter form offers
 TURNS_KEPT = 50  # older turns leave the chat, so that a page open for weeks stays small
@@ -101,90 +100,69 @@ def answer_as_json(corpus: Corpus, workers: Workers, question: object) -> str:
 
 
 def ask(
-    corpus: Corpus,
-    workers: Workers,
-    question: object,
-    turns: tuple[Turn, ...],
-    *,
-    filters: Filters | None = None,
-    composer: Composer | None = None,
+    corpus: Corpus, workers: Workers, question: object, turns: tuple[Turn, ...], *, filters: Filters | None = None
 ) -> Iterator[Progress]:
     """Yield the chat with a sign of life, then with the answer or with one sentence that says what is wrong.
 
-    A question that leans on the one before it is searched in full, and the answer says so. With a language model, what
-    it makes of the passages follows below the quotes as it is written.
+    A question that leans on the one before it is searched in full, and the answer says so.
     """
-    turn = Turn("", "", question if isinstance(question, str) else "", filters=filters or Filters())
-    yield from _add(corpus, workers, turn, turns, composer=composer)
+    text = question if isinstance(question, str) else ""
+    yield from _add(
+        corpus, workers, Turn("", "", text, filters=filters or Filters()), turns, in_full=_in_full(text, turns)
+    )
 
 
-def ask_as_typed(
-    corpus: Corpus, workers: Workers, number: object, turns: tuple[Turn, ...], *, composer: Composer | None = None
-) -> Iterator[Progress]:
+def ask_as_typed(corpus: Corpus, workers: Workers, number: object, turns: tuple[Turn, ...]) -> Iterator[Progress]:
     """Yield the chat with the last turn asked again, just as it was typed, or as it is when that is not the last."""
     if isinstance(number, int) and turns and number == len(turns) - 1:
-        yield from _add(corpus, workers, turns[-1], turns[:-1], composer=composer, as_typed=True)
+        yield from _add(corpus, workers, turns[-1], turns[:-1], in_full=None)
     else:
         yield Progress(turns)
 
 
-def _in_full(text: str, turns: tuple[Turn, ...], composer: Composer | None) -> str | None:
-    """Return a question that leans on the one before it in full: in the model's words, else by rules."""
+def _in_full(text: str, turns: tuple[Turn, ...]) -> str | None:
     answers = [turn.answer for turn in turns if turn.answer is not None]
     if not answers or len(text) > MAX_QUESTION_CHARACTERS:
         return None
-    before = FollowedUp(answers[-1].question, tuple(claim.text for claim in answers[-1].claims))
-    full = (composer.rewrite(text, before) if composer else None) or complete(text, before)
+    before = answers[-1]
+    full = complete(text, FollowedUp(before.question, tuple(claim.text for claim in before.claims)))
     return full if full and len(full) <= MAX_QUESTION_CHARACTERS else None
 
 
 def _add(
-    corpus: Corpus,
-    workers: Workers,
-    turn: Turn,
-    turns: tuple[Turn, ...],
-    *,
-    composer: Composer | None,
-    as_typed: bool = False,
+    corpus: Corpus, workers: Workers, turn: Turn, turns: tuple[Turn, ...], *, in_full: str | None
 ) -> Iterator[Progress]:
-    kept, turn = turns[1 - TURNS_KEPT :], replace(turn, question=render.question(turn.typed))
-    yield Progress((*kept, replace(turn, reply=render.searching())))
-    in_full = None if as_typed else _in_full(turn.typed, turns, composer)
-    card, announcement, answer = _reply(corpus, workers, turn, in_full)
-    turn = replace(turn, reply=card(), answer=answer)
-    yield Progress((*kept, turn), announcement)
-    if composer is not None and answer is not None:
-        for beside, numbers, said in _composed(composer, answer, turn.filters):
-            yield Progress((*kept, replace(turn, reply=card(beside=beside, beside_numbers=numbers))), said)
+    kept, asked = turns[1 - TURNS_KEPT :], render.question(turn.typed)
+    yield Progress((*kept, replace(turn, question=asked, reply=render.searching())))
+    reply, announcement, answer = _reply(corpus, workers, turn, in_full)
+    yield Progress((*kept, replace(turn, question=asked, reply=reply, answer=answer)), announcement)
 
 
-def _reply(
-    corpus: Corpus, workers: Workers, turn: Turn, in_full: str | None
-) -> tuple[Callable[..., str], str, Answer | None]:
-    """Return what makes the reply, with something beside the quotes or without; its announcement; the answer."""
-
-    def answered() -> tuple[Callable[..., str], str, Answer | None]:
+def _reply(corpus: Corpus, workers: Workers, turn: Turn, in_full: str | None) -> tuple[str, str, Answer | None]:
+    def answered() -> tuple[str, str, Answer | None]:
         answer = answer_soon(corpus, workers, in_full or turn.typed, filters=turn.filters).result()
-        states = {quote.citation.doc_id: corpus.source_state(quote.citation.doc_id) for quote in answer.quotes}
-        card = partial(render.answer_card, answer, states=states, completed=in_full is not None)
+        card = render.answer_card(answer, checked=_checked(corpus, answer), completed=in_full is not None)
         return card, f"{render.verdict_line(answer)}.", answer
 
-    def refused(sentence: str) -> tuple[Callable[..., str], str, Answer | None]:
-        return partial(render.problem, sentence), escaping.escape(sentence), None
+    def refused(sentence: str) -> tuple[str, str, Answer | None]:
+        return render.problem(sentence), escaping.escape(sentence), None
 
     return _guarded(answered, refused)
 
 
-def _composed(composer: Composer, answer: Answer, filters: Filters) -> Iterator[tuple[str, int, str]]:
-    """Yield the language model's part of an answer as it grows, how many numbers it takes, and what is announced."""
-    from ui.composed import announced, composed_section
-
-    try:
-        for composed in composer.compose(answer, filters=filters):
-            yield *composed_section(composed, answer), announced(composed)
-    except Exception:  # the quotes are there; an index that was removed meanwhile, say, must not take them away
-        _log.exception("the language model's part could not be shown")
-        yield render.problem(_UNEXPECTED), 0, _UNEXPECTED
+def _checked(corpus: Corpus, answer: Answer) -> render.Checked:
+    """Compare an answer's sources with their files, and look up what stands around its citations."""
+    states: dict[str, str] = {}
+    around: dict[str, tuple[str, str]] = {}
+    quoted = {quote.citation.doc_id for quote in answer.quotes}
+    for citation in (*(quote.citation for quote in answer.quotes), *(passage.citation for passage in answer.related)):
+        try:
+            around[citation.id] = surroundings(corpus.document(citation.doc_id).text, citation.span)
+            if citation.doc_id in quoted - states.keys():
+                states[citation.doc_id] = corpus.source_state(citation.doc_id)
+        except DocumentNotFound:  # a newer generation dropped it since the answer was made
+            states[citation.doc_id] = "missing"
+    return render.Checked(states, around)
 
 
 @dataclass(frozen=True, slots=True)
@@ -274,20 +252,22 @@ def _citation_keys(ids: object) -> tuple[CitationKey, ...]:
     return tuple(keys)
 
 
-def status(corpus: Corpus, receiver: str = "") -> str:
-    """Return the strip at the top of the page, which also says who receives text."""
-    return _guarded(lambda: strip.status_strip(corpus.status(), receiver), strip.status_problem)
+def status(corpus: Corpus) -> str:
+    """Return the strip at the top of the page."""
+    return _guarded(lambda: strip.status_strip(corpus.status()), strip.status_problem)
 
 
-def first_visit(corpus: Corpus) -> FirstVisit:
-    """Return the intro and example questions, or what to do about an empty index."""
+def first_visit(corpus: Corpus, examples: Examples) -> FirstVisit:
+    """Return the intro and the example questions found so far, or what to do about an empty index."""
 
     def visit() -> FirstVisit:
         try:
-            examples = tuple(corpus.examples(EXAMPLES))
+            if not corpus.status().documents:
+                return FirstVisit(strip.empty_index(), ())
+            offered = examples.offered()
         except IndexEmpty:
             return FirstVisit(strip.empty_index(), ())
-        return FirstVisit(strip.welcome(), examples)
+        return FirstVisit(strip.welcome(is_looking=offered.is_looking), offered.questions)
 
     return _guarded(visit, lambda sentence: FirstVisit(render.problem(sentence), ()))
 

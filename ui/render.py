@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import base64
-import itertools
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from qa.escaping import count, day, escape, is_raw_text, one_line
-from qa.results import Answer, Citation, Claim, Passage, Quote, Verdict
+from qa.results import Answer, Citation, Claim, Passage, Quote, Speaker, Verdict
+from ui.preview import Surroundings, shortened
 
 QUESTION_SHOWN = 4_000  # characters of a question that are echoed
 PATHS_LISTED = 20
@@ -44,34 +45,37 @@ def verdict_line(answer: Answer) -> str:
     return f"Answered by {count(quotes, 'quote')} from {places}"
 
 
-def answer_card(
-    answer: Answer,
-    *,
-    states: Mapping[str, str] | None = None,
-    completed: bool = False,
-    beside: str = "",
-    beside_numbers: int = 0,
-) -> str:
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What is known of the sources of an answer when it is shown.
+
+    Attributes:
+        states: by document id, whether its file still holds what was indexed; no tick where there is none.
+        surroundings: by citation id, the words before and after; no preview where there are none.
+    """
+
+    states: Mapping[str, str] = field(default_factory=dict)
+    surroundings: Surroundings = field(default_factory=dict)
+
+
+def answer_card(answer: Answer, *, checked: Checked = Checked(), completed: bool = False) -> str:
     """Return the answer as one line of HTML: a line break would end the HTML block for Markdown.
 
     Args:
         answer: what is shown.
-        states: by document id, whether its file still holds what was indexed; None shows no ticks.
+        checked: what is shown beside its citations.
         completed: the question was completed from the one before, which is said and can be undone.
-        beside: what stands below the quotes, as HTML; it uses the next ``beside_numbers`` numbers.
     """
-    numbers = itertools.count(1)
+    numbers = iter(range(1, len(answer.quotes) + len(answer.related) + 1))
     differs = answer.verdict is Verdict.DIFFERS
     body = "".join(
-        _claim(claim, numbers, f"Claim {n}" if differs else "", states or {})
-        for n, claim in enumerate(answer.claims, 1)
+        _claim(claim, numbers, f"Claim {n}" if differs else "", checked) for n, claim in enumerate(answer.claims, 1)
     )
     if answer.verdict is Verdict.NOT_FOUND:
         body = f'<p class="why">{_why_not_found(answer)}</p>'
-    numbers = itertools.count(len(answer.quotes) + beside_numbers + 1)
     return (
         f'<article class="answer {answer.verdict.value}">{_searched(answer) if completed else ""}'
-        f'<h2 class="verdict">{verdict_line(answer)}</h2>{body}{beside}{_related(answer, numbers)}{_ACTS}</article>'
+        f'<h2 class="verdict">{verdict_line(answer)}</h2>{body}{_related(answer, numbers, checked)}{_ACTS}</article>'
     )
 
 
@@ -97,13 +101,13 @@ def _searched(answer: Answer) -> str:
     )
 
 
-def _claim(claim: Claim, numbers: Iterator[int], name: str, states: Mapping[str, str]) -> str:
+def _claim(claim: Claim, numbers: Iterator[int], name: str, checked: Checked) -> str:
     """Return a claim; ``name`` stands in for a heading that would only repeat the quote below it."""
     if not _is_whole_quote(claim.quotes[0]):
         heading = f'<h3 dir="auto">{one_line(claim.text)}</h3>'
     else:
         heading = f'<h3 class="unnamed">{name}</h3>' if name else ""
-    quotes = "".join(_quote(quote, next(numbers), states) for quote in claim.quotes)
+    quotes = "".join(_quote(quote, next(numbers), checked) for quote in claim.quotes)
     return f'<section class="claim">{heading}{quotes}</section>'
 
 
@@ -111,9 +115,9 @@ def _is_whole_quote(quote: Quote) -> bool:
     return quote.answer_text.strip() == quote.text.strip()
 
 
-def _quote(quote: Quote, number: int, states: Mapping[str, str]) -> str:
-    beside = f"{_tick(quote.citation, states)}{_FEEDBACK}"
-    byline = _byline(quote.citation, number, str(quote.speaker) if quote.speaker else None, beside)
+def _quote(quote: Quote, number: int, checked: Checked) -> str:
+    beside = f"{_tick(quote.citation, checked)}{_FEEDBACK}"
+    byline = _byline(_chip(quote.citation, number, checked), quote.citation, speaker=quote.speaker, beside=beside)
     return f'<div class="quote"><blockquote dir="auto">{_words(quote)}</blockquote>{byline}{_near_copies(quote)}</div>'
 
 
@@ -126,9 +130,9 @@ def _words(quote: Quote) -> str:
     return f"{escape(before)}<strong>{escape(quote.answer_text)}</strong>{escape(after)}"
 
 
-def _tick(citation: Citation, states: Mapping[str, str]) -> str:
+def _tick(citation: Citation, checked: Checked) -> str:
     """Return the sign that says whether the file on disk still holds what was indexed."""
-    state = states.get(citation.doc_id)
+    state = checked.states.get(citation.doc_id)
     if state is None:
         return ""
     if state == "unchanged":
@@ -137,21 +141,32 @@ def _tick(citation: Citation, states: Mapping[str, str]) -> str:
     return f'<span class="tick amber">▲ source {"changed" if state == "changed" else "gone"}</span>'
 
 
-def _byline(citation: Citation, number: int, speaker: str | None = None, beside: str = "") -> str:
-    said = f'<bdi class="speaker">{one_line(speaker)}</bdi>' if speaker else ""
+def _byline(chip: str, citation: Citation, *, speaker: Speaker | None = None, beside: str = "") -> str:
+    said = f'<bdi class="speaker">{one_line(str(speaker))}</bdi>' if speaker else ""
     source = f'<bdi class="source">{one_line(citation.source)}</bdi>'
     dated = f'<span class="date">{one_line(day(citation.date))}</span>' if citation.date else ""
     page = f'<span class="page">page {citation.page:,}</span>' if citation.page else ""
     facts = f"{said}{source}{dated}{page}{_raw_tag(citation.quote)}{_copies(citation)}{beside}"
-    return f'<div class="byline">{chip(citation, number)}{facts}</div>'
+    return f'<div class="byline">{chip}{facts}</div>'
 
 
-def chip(citation: Citation, number: int) -> str:
-    """Return the numbered link that opens a citation; it is its own deep link."""
-    where = one_line(f"{citation.title}, characters {citation.span.start:,}–{citation.span.end:,}")
+def _chip(citation: Citation, number: int, checked: Checked) -> str:
+    """Return the numbered link that opens a citation, its own deep link, and what it shows before it is opened."""
     return (
-        f'<a class="chip" href="?cite={citation.id}" title="{where}">'
-        f'<span class="unseen">Open citation </span>{number}</a>'
+        f'<span class="cite"><a class="chip" href="?cite={citation.id}">'
+        f'<span class="unseen">Open citation </span>{number}</a>{_preview(citation, checked)}</span>'
+    )
+
+
+def _preview(citation: Citation, checked: Checked) -> str:
+    if citation.id not in checked.surroundings:
+        return ""
+    before, after = checked.surroundings[citation.id]
+    where = one_line(f"{citation.title}, characters {citation.span.start:,}–{citation.span.end:,}")
+    words = f"{escape(before)}<b>{escape(shortened(citation.quote))}</b>{escape(after)}"
+    return (
+        f'<span class="preview" role="tooltip"><bdi class="where">{where}</bdi>'
+        f'<span class="words" dir="auto">{words}</span></span>'
     )
 
 
@@ -190,12 +205,12 @@ def _why_not_found(answer: Answer) -> str:
     return f"These words of the question stand nowhere in them: {words}."
 
 
-def _related(answer: Answer, numbers: Iterator[int]) -> str:
+def _related(answer: Answer, numbers: Iterator[int], checked: Checked) -> str:
     related = [passage for passage in answer.related if not _is_quoted(passage, answer)]
     if not related:
         return ""
     name = "Closest" if answer.verdict is Verdict.NOT_FOUND else "Other close"
-    items = "".join(_passage(passage, next(numbers)) for passage in related)
+    items = "".join(_passage(passage, next(numbers), checked) for passage in related)
     return f'<details class="related"><summary>{name} passages (not answers)</summary>{items}</details>'
 
 
@@ -203,10 +218,10 @@ def _is_quoted(passage: Passage, answer: Answer) -> bool:
     return any(q.citation.doc_id == passage.doc_id and q.citation.span.overlaps(passage.span) for q in answer.quotes)
 
 
-def _passage(passage: Passage, number: int) -> str:
+def _passage(passage: Passage, number: int, checked: Checked) -> str:
     return (
         f'<div class="passage"><blockquote dir="auto">{escape(passage.text)}</blockquote>'
-        f"{_byline(passage.citation, number)}</div>"
+        f"{_byline(_chip(passage.citation, number, checked), passage.citation)}</div>"
     )
 
 

@@ -11,6 +11,7 @@ import tempfile
 import threading
 import webbrowser
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -22,13 +23,13 @@ from starlette.routing import Mount
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ui import api
+from ui.examples import Examples
 from ui.updates import Updates
 from ui.uploads import MAX_UPLOAD_BYTES
 from ui.workers import Workers
 
 if TYPE_CHECKING:
     from qa.corpus import Corpus
-    from qa.llm.composing import Composer
 
 DEFAULT_PORT = 7860
 PORTS_TRIED = 100
@@ -140,16 +141,13 @@ class RunningPage:
     stop: Callable[[], None]
 
 
-def start(
-    corpus: Corpus, *, host: str = "127.0.0.1", port: int | None = None, composer: Composer | None = None
-) -> RunningPage:
+def start(corpus: Corpus, *, host: str = "127.0.0.1", port: int | None = None) -> RunningPage:
     """Serve the page in the background and return once it answers.
 
     Args:
         corpus: what the page asks.
         host: address to listen on; anything but the default lets other machines in.
         port: None takes 7860, or the next free one.
-        composer: asks a language model beside the quotes; None asks none.
 
     Raises:
         OSError: the named port, or each of 100 ports, is taken.
@@ -158,8 +156,8 @@ def start(
     _prepare_environment(private_folder)
     from ui import app  # Gradio takes seconds to import and reads its environment while it does
 
-    workers, updates = Workers(), Updates(corpus)
-    page = app.build_page(corpus, workers, composer)
+    workers, updates, examples = Workers(), Updates(corpus), Examples(corpus)
+    page = app.build_page(corpus, workers, examples)
     page.queue(api_open=False, max_size=WAITING_EVENTS)
     page.launch(
         server_name=host,
@@ -202,14 +200,21 @@ def serve(
     *,
     host: str = "127.0.0.1",
     port: int | None = None,
-    composer: Composer | None = None,
     open_browser: bool = False,
     on_ready: Callable[[str], None] | None = None,
 ) -> None:
-    """Serve the page until Ctrl-C. ``on_ready`` is called with its address; nothing is printed here."""
-    page = start(corpus, host=host, port=port, composer=composer)
+    """Serve the page until Ctrl-C. ``on_ready`` is called with its address once it can answer; nothing is printed here.
+
+    Raises:
+        OSError: see `start`.
+        AnsweringError, IndexingError: a model cannot be loaded.
+    """
+    with ThreadPoolExecutor(1, thread_name_prefix="warming up") as pool:  # the models come while Gradio is imported
+        warming = pool.submit(corpus.warm_up)
+        page = start(corpus, host=host, port=port)
     _log.info("serving the page at %s", page.url)
     try:
+        warming.result()
         if on_ready:
             on_ready(page.url)
         if open_browser:

@@ -95,6 +95,8 @@ document.addEventListener("click", (event) => {
 document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
   const inField = event.target.closest?.("input, textarea, select, [contenteditable=true]");
+  const preview = event.key === "Escape" && shownPreview();
+  if (preview) preview.closest(".cite").classList.add("quiet");
   if (event.key === "Escape" && (reader.classList.contains("open") && !inField)) close();
   else if (inField) return;
   else if (event.key === "/") box()?.focus();
@@ -142,7 +144,7 @@ const turnOf = (inside) =>
   [...document.querySelectorAll("#chat .bot-row")].indexOf(inside.closest(".bot-row"));
 
 document.addEventListener("click", (event) => {
-  const button = event.target.closest?.("button.act, button.drop, button.only, button.update, button.help");
+  const button = event.target.closest?.("button.act, button.drop, button.only, button.update, button.help, button.library");
   if (!button) return;
   const turn = button.matches(".act") ? turnOf(button) : 0;
   if (button.matches(".as-typed")) trigger("astyped", { turn });
@@ -154,8 +156,21 @@ document.addEventListener("click", (event) => {
   else if (button.matches(".drop")) trigger("narrow", { drop: button.dataset.kind, value: button.dataset.value });
   else if (button.matches(".only")) trigger("narrow", { add: "document", value: button.value });
   else if (button.matches(".update")) fetch("/api/v1/update", { method: "POST" }).then(lookForNews);
+  else if (button.matches(".library")) openLibrary(button);
   else document.getElementById("keys").showModal();
 });
+
+// What a citation shows before it is opened. Esc puts it away and leaves the focus where it is.
+let previews = 0;
+document.addEventListener("focusin", (event) => {
+  const preview = event.target.closest?.(".cite")?.querySelector(".preview");
+  if (preview) event.target.setAttribute("aria-describedby", (preview.id ||= `preview-${++previews}`));
+});
+const shownPreview = () =>
+  [...document.querySelectorAll(".cite:is(:hover, :focus-within) .preview")].find((preview) => preview.checkVisibility());
+for (const left of ["pointerout", "focusout"]) {
+  document.addEventListener(left, (event) => event.target.closest?.(".cite")?.classList.remove("quiet"));
+}
 
 document.addEventListener("submit", (event) => {
   if (!event.target.closest("#narrowing")) return;
@@ -165,6 +180,7 @@ document.addEventListener("submit", (event) => {
 
 // New documents: asked for every few seconds, in every tab that is looked at.
 let indexed = null;
+let updating = false;
 let newsTimer = null;
 
 function say(words) {
@@ -180,10 +196,13 @@ async function lookForNews() {
     say(state.sentence + (state.state === "pending" ? ":" : ""));
     const button = document.querySelector("button.update");
     if (button) button.hidden = state.state !== "pending";
-    if (indexed !== null && state.index_id !== indexed) trigger("fresh", {});
+    const isOther = indexed !== null && state.index_id !== indexed;
+    const hasEnded = updating && state.state !== "running"; // other files may be skipped now, in the same index
+    if (isOther || hasEnded || document.querySelector(".welcome .looking")) trigger("fresh", {});
     indexed = state.index_id;
+    updating = state.state === "running";
   }
-  newsTimer = setTimeout(lookForNews, state?.state === "running" ? 700 : 4000);
+  newsTimer = setTimeout(lookForNews, updating || document.querySelector(".welcome .looking") ? 700 : 4000);
 }
 document.addEventListener("visibilitychange", () => document.hidden || lookForNews());
 setTimeout(lookForNews, 500);
@@ -201,10 +220,18 @@ async function upload(files) {
     told.push(answer.error ? `${file.name}: ${answer.error}` : answer.sentence);
   }
   say(told.join(" "));
+  if (document.querySelector(".drop-zone")) await fetch("/api/v1/update", { method: "POST" });
   clearTimeout(newsTimer);
   newsTimer = setTimeout(lookForNews, told.some((line) => line.includes(": ")) ? 8000 : 1500);
 }
-document.addEventListener("dragover", (event) => event.dataTransfer?.types.includes("Files") && event.preventDefault());
+let leaving = null;
+document.addEventListener("dragover", (event) => {
+  if (!event.dataTransfer?.types.includes("Files")) return;
+  event.preventDefault();
+  document.body.classList.add("dragging");
+  clearTimeout(leaving);
+  leaving = setTimeout(() => document.body.classList.remove("dragging"), 300);
+});
 document.addEventListener("drop", (event) => {
   if (!event.dataTransfer?.files.length) return;
   event.preventDefault();

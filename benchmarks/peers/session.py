@@ -1,0 +1,83 @@
+"""A process of a system, spoken to in JSON lines, timed and weighed from outside."""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+TOO_LONG = "over"
+_BYTES_A_UNIT = 1 if sys.platform == "darwin" else 1024  # of ru_maxrss
+
+
+class SystemFailed(RuntimeError):
+    """A system ended, or wrote no reply in time; the message says which, with the last line it wrote."""
+
+
+class Session:
+    """One process. Leaving the context ends it; then ``peak_mb`` is the most memory it held."""
+
+    peak_mb: float
+
+    def __init__(self, command: Sequence[str], *, environ: Mapping[str, str], log: Path, limit_s: float) -> None:
+        self.started = time.perf_counter()
+        self._log, self._limit_s = log, limit_s
+        with open(log, "ab") as errors:
+            self._process = subprocess.Popen(
+                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, env=dict(environ)
+            )
+
+    def request(self, do: str, **arguments: Any) -> Any:
+        """Return the reply to a request.
+
+        Raises:
+            SystemFailed: none came in time.
+        """
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        try:
+            self._process.stdin.write(json.dumps({"do": do, **arguments}).encode() + b"\n")
+            self._process.stdin.flush()
+        except BrokenPipeError:
+            raise SystemFailed(self._last_words()) from None
+        ready, _, _ = select.select([self._process.stdout], [], [], self._limit_s)
+        if not ready:
+            raise SystemFailed(f"{TOO_LONG} {self._limit_s:.0f} s")
+        line = self._process.stdout.readline()
+        if not line:
+            raise SystemFailed(self._last_words())
+        return json.loads(line)
+
+    def timed(self, do: str, **arguments: Any) -> tuple[float, Any]:
+        """Return how many seconds the reply took, and the reply."""
+        start = time.perf_counter()
+        reply = self.request(do, **arguments)
+        return time.perf_counter() - start, reply
+
+    def elapsed_s(self) -> float:
+        """Return the seconds since the process was started."""
+        return time.perf_counter() - self.started
+
+    def __enter__(self) -> Session:
+        return self
+
+    def __exit__(self, *reason: object) -> None:
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        if any(reason):
+            self._process.kill()
+        self._process.stdin.close()
+        _, status, usage = os.wait4(self._process.pid, 0)
+        self._process.returncode = os.waitstatus_to_exitcode(status)
+        self._process.stdout.close()
+        self.peak_mb = usage.ru_maxrss * _BYTES_A_UNIT / 1e6
+
+    def _last_words(self) -> str:
+        lines = self._log.read_text(errors="replace").strip().splitlines()
+        return f"failed: {lines[-1][:200]}" if lines else "failed without a word"

@@ -1,0 +1,158 @@
+"""The encoder's six layers: an ONNX graph made from weights in memory, run by ONNX Runtime on as many threads as cores.
+
+A text is a pass of its own: nothing is padded, and its result depends on no other text. Matrices are multiplied in 8
+bits. A matrix has a scale for each output, its inputs have one for each token: with one for all tokens the few that are
+far larger than the rest leave the others too few steps. Figures: docs/decisions/0014-embedding.md.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from index.minilm import HEADS, LAYERS, WIDTH
+
+if TYPE_CHECKING:
+    from index.minilm import Floats, Weights
+
+ARITHMETIC = "8 bits, version 1"
+"""Names what vectors depend on besides the weights; to be changed with it."""
+
+# Without instructions for sums of four products, x86 adds two of 8 bits each in 16: 2 * 255 * 63 fits, 127 does not.
+LARGEST_WEIGHT = 63
+LARGEST_INPUT = 127
+ZERO_INPUT = 128  # inputs are unsigned
+EPSILON = 1e-12  # of layer norms, as in BERT
+MICROSOFT = "com.microsoft"  # the domain of ONNX Runtime's own operations
+ONNX_VERSION, IR_VERSION = 20, 10
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+class Layers:
+    """Layers ready to run. Any number of threads may use them."""
+
+    def __init__(self, weights: Weights, *, exact: bool = False) -> None:
+        """``exact``: multiply in float32; half as fast. The weights are not needed afterwards."""
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = 1
+        options.enable_mem_pattern = False  # one would be kept for each length of text
+        self._session = onnxruntime.InferenceSession(
+            _Graph(weights, exact=exact).serialized(), options, providers=["CPUExecutionProvider"]
+        )
+
+    def __call__(self, embedded: Floats) -> Floats:
+        """Return the last hidden states of one text, (length, 384) float32, from `index.minilm.embedded`."""
+        states: Floats = self._session.run(None, {"embedded": embedded})[0]
+        return states
+
+
+def in_parallel(work: Callable[[Item], Result], items: Sequence[Item]) -> list[Result]:
+    """Return what ``work`` makes of each item, in order, on one thread per core, all callers together.
+
+    ``work`` must not call this.
+    """
+    return list(map(work, items) if len(items) == 1 else _threads().map(work, items))
+
+
+@cache
+def _threads() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(len(os.sched_getaffinity(0)), thread_name_prefix="inference")
+
+
+os.register_at_fork(after_in_child=_threads.cache_clear)  # a forked process has none of its parent's threads
+
+
+class _Graph:
+    """The graph while it is made: operations, and the constants they read."""
+
+    def __init__(self, weights: Weights, *, exact: bool) -> None:
+        self._weights = weights
+        self._exact = exact
+        self._nodes: list[Any] = []
+        self._constants: dict[str, Any] = {}
+
+    def serialized(self) -> bytes:
+        """Return the model: ``embedded`` -> ``states``, both (length, 384) float32."""
+        from onnx import TensorProto, helper
+
+        x = self._op(
+            "LayerNormalization", "embedded", self._weight("norm.weight"), self._weight("norm.bias"), epsilon=EPSILON
+        )
+        for layer in range(LAYERS):
+            x = self._layer(f"layer.{layer}.", x)
+        self._nodes.append(helper.make_node("Identity", [x], ["states"]))
+        ends = [helper.make_tensor_value_info(e, TensorProto.FLOAT, ["length", WIDTH]) for e in ("embedded", "states")]
+        graph = helper.make_graph(self._nodes, "layers", ends[:1], ends[1:], list(self._constants.values()))
+        versions = [helper.make_opsetid("", ONNX_VERSION), helper.make_opsetid(MICROSOFT, 1)]
+        data: bytes = helper.make_model(graph, opset_imports=versions, ir_version=IR_VERSION).SerializeToString()
+        return data
+
+    def _layer(self, name: str, x: str) -> str:
+        seen = self._attention(self._product(f"{name}qkv", x), self._weight(f"{name}qkv.bias"))
+        x = self._added(f"{name}norm1", self._product(f"{name}out", seen), x, self._weight(f"{name}out.bias"))
+        raised = self._op("BiasGelu", self._product(f"{name}up", x), self._weight(f"{name}up.bias"), domain=MICROSOFT)
+        return self._added(f"{name}norm2", self._product(f"{name}down", raised), x, self._weight(f"{name}down.bias"))
+
+    def _attention(self, projected: str, bias: str) -> str:
+        first = self._constant("first axis", [0], "int64")
+        widths = self._constant("widths", [WIDTH] * 3, "int64")
+        batch = self._op("Unsqueeze", projected, first)
+        three = self._ops("Split", batch, widths, outputs=3, axis=2)
+        seen = self._op("MultiHeadAttention", *three, bias, domain=MICROSOFT, num_heads=HEADS)
+        return self._op("Squeeze", seen, first)
+
+    def _added(self, norm: str, x: str, skipped: str, bias: str) -> str:
+        """Return the layer norm of ``x + skipped + bias``."""
+        weight, shift = self._weight(f"{norm}.weight"), self._weight(f"{norm}.bias")
+        return self._op("SkipLayerNormalization", x, skipped, weight, shift, bias, domain=MICROSOFT, epsilon=EPSILON)
+
+    def _product(self, name: str, x: str) -> str:
+        """Return ``x @ W.T`` of a named matrix."""
+        import numpy as np
+
+        matrix = self._weights[f"{name}.weight"]
+        if self._exact:
+            return self._op("MatMul", x, self._constant(name, matrix.T, "float32"))
+        scales = np.abs(matrix).max(axis=1, keepdims=True) / LARGEST_WEIGHT
+        whole = self._constant(f"{name} in 8 bits", np.round(matrix / np.maximum(scales, 1e-30)).T, "int8")
+        whole_scales = self._constant(f"{name} scales", scales[:, 0], "float32")
+        tokens, token_scales = self._in_8_bits(x)
+        one, zero = self._constant("one", 1, "float32"), self._constant("zero input", ZERO_INPUT, "uint8")
+        product = self._op("MatMulIntegerToFloat", tokens, whole, one, whole_scales, zero, domain=MICROSOFT)
+        return self._op("Mul", product, token_scales)
+
+    def _in_8_bits(self, x: str) -> tuple[str, str]:
+        """Return each token's numbers as multiples of a scale, (length, n) uint8, and the scales, (length, 1)."""
+        last = self._constant("last axis", [1], "int64")
+        largest = self._op("ReduceMax", self._op("Abs", x), last)
+        scales = self._op("Mul", largest, self._constant("step", 1 / LARGEST_INPUT, "float32"))
+        zeros = self._op("Expand", self._constant("zeros", [ZERO_INPUT], "uint8"), self._op("Shape", x, start=0, end=1))
+        return self._op("QuantizeLinear", x, self._op("Squeeze", scales, last), zeros, axis=0), scales
+
+    def _weight(self, name: str) -> str:
+        return self._constant(name, self._weights[name], "float32")
+
+    def _constant(self, name: str, value: Any, kind: str) -> str:
+        import numpy as np
+        from onnx import numpy_helper
+
+        if name not in self._constants:
+            self._constants[name] = numpy_helper.from_array(np.asarray(value, dtype=kind, order="C"), name)
+        return name
+
+    def _op(self, kind: str, *inputs: str, domain: str = "", **settings: Any) -> str:
+        return self._ops(kind, *inputs, outputs=1, domain=domain, **settings)[0]
+
+    def _ops(self, kind: str, *inputs: str, outputs: int, domain: str = "", **settings: Any) -> list[str]:
+        from onnx import helper
+
+        names = [f"{len(self._nodes)}.{output}" for output in range(outputs)]
+        self._nodes.append(helper.make_node(kind, inputs, names, domain=domain, **settings))
+        return names

@@ -1,0 +1,97 @@
+"""The reader's network in PyTorch, for training: gradients, dropout, padded batches.
+
+The product runs the same network with `index.layers`; `tests/test_training.py` holds the two against each other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from index.layers import EPSILON
+from index.minilm import HEADS, LAYERS, WIDTH
+from qa.span_network import Pair
+
+PAD = 0
+
+Weights = Mapping[str, Tensor]
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Question and passage pairs, padded on the right; each attribute is (n, length).
+
+    Attributes:
+        tokens, types: int64; see `Pair`.
+        matches: bool; see `Pair`.
+        mask: bool, False on padding.
+    """
+
+    tokens: Tensor
+    types: Tensor
+    matches: Tensor
+    mask: Tensor
+
+
+def make_batch(pairs: Sequence[Pair]) -> Batch:
+    """Return pairs as one batch, padded to a multiple of 8 tokens."""
+    length = -(-max(map(len, pairs)) // 8) * 8
+    tokens = torch.full((len(pairs), length), PAD)
+    types, matches = torch.zeros_like(tokens), torch.zeros_like(tokens, dtype=torch.bool)
+    for row, pair in enumerate(pairs):
+        tokens[row, : len(pair)] = torch.tensor(pair.tokens)
+        types[row, : len(pair)] = torch.tensor(pair.types)
+        matches[row, : len(pair)] = torch.tensor(pair.matches)
+    return Batch(tokens, types, matches, tokens != PAD)
+
+
+def score_tokens(
+    weights: Weights, batch: Batch, *, drop: Callable[[Tensor], Tensor] = lambda x: x
+) -> tuple[Tensor, Tensor]:
+    """Return start and end logits, (n, length, 2) float32, and relevance logits, (n,) float32.
+
+    Tokens of the question and padding get -10,000; the first token stands for "no answer here".
+    """
+    hidden = last_states(weights, batch, drop=drop)
+    marks = linear(weights, "span", hidden).float()
+    readable = batch.mask & (batch.types == 1)
+    readable[:, 0] = True
+    relevance = linear(weights, "relevance", hidden[:, 0]).float()[:, 0]
+    return marks.masked_fill(~readable[..., None], -1e4), relevance
+
+
+def last_states(weights: Weights, batch: Batch, *, drop: Callable[[Tensor], Tensor] = lambda x: x) -> Tensor:
+    """Return the last hidden states, (n, length, 384), in the precision of ``weights``; ``drop`` is dropout."""
+    n, length = batch.tokens.shape
+    kind = weights["norm.weight"].dtype
+    x = F.embedding(batch.tokens, weights["words.weight"]) + weights["positions.weight"][:length]
+    x = x.to(kind) + weights["types.weight"][batch.types]
+    x = drop(norm(weights, "norm", x + batch.matches[..., None].to(kind) * weights["match.weight"]))
+    readable = batch.mask[:, None, None, :]
+    for layer in range(LAYERS):
+        name = f"layer.{layer}."
+        q, k, v = linear(weights, name + "qkv", x).view(n, length, 3, HEADS, -1).permute(2, 0, 3, 1, 4)
+        seen = F.scaled_dot_product_attention(q, k, v, attn_mask=readable).transpose(1, 2).reshape(n, length, WIDTH)
+        x = norm(weights, name + "norm1", x + drop(linear(weights, name + "out", seen)))
+        raised = F.gelu(linear(weights, name + "up", x))
+        x = norm(weights, name + "norm2", x + drop(linear(weights, name + "down", raised)))
+    return x
+
+
+def linear(weights: Weights, name: str, x: Tensor) -> Tensor:
+    """Return ``x @ W.T + b`` of a named matrix."""
+    return F.linear(x, weights[name + ".weight"], weights[name + ".bias"])
+
+
+def norm(weights: Weights, name: str, x: Tensor) -> Tensor:
+    """Return the layer norm of that name."""
+    return F.layer_norm(x, (WIDTH,), weights[name + ".weight"], weights[name + ".bias"], EPSILON)
+
+
+def has_bfloat16_matrices() -> bool:
+    """Tell whether this processor has instructions for bfloat16 matrices (AMX or AVX-512 BF16)."""
+    return bool(torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported())
