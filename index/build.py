@@ -28,6 +28,7 @@ from index.errors import CorpusError, IndexBusy, IndexMismatch, system_errors
 from index.loading import MAX_FILE_MB, readable_names, readable_suffixes
 from index.planning import Planner, ToCut
 from index.reading import LAST_GOOD_STAYS, ReadFile, read_ahead
+from index.recutting import Earlier
 from index.scanning import MAX_FILES, FileNote, Scan, label_roots, printable, scan_folders
 from index.segmenting import SEGMENTER_VERSION
 from index.store import FILE_NAME, FileRecord, Place, PlannedDocument, Store
@@ -377,7 +378,16 @@ class _Build:
         if plan is None and is_held and not self.config.rebuild and self.store.heading(doc_id) == heading:
             return None
         text = texts.get(doc_id) or (plan and plan.text) or self.store.document(doc_id).text
-        return ToCut(doc_id, text, heading, is_held)
+        earlier = None if is_held or self.config.rebuild else self._earlier(places[0].source.path, heading)
+        return ToCut(doc_id, text, heading, is_held, earlier)
+
+    def _earlier(self, path: str, heading: str | None) -> Earlier | None:
+        """Return what stands at a path now, if its chunks can be kept: their vectors are of text and heading."""
+        doc_id = self.store.document_at(path)
+        if doc_id is None or self.store.heading(doc_id) != heading:
+            return None
+        spans = [chunk.span for chunk in self.store.chunks_of(doc_id)]
+        return Earlier(self.store.document(doc_id).text, spans)
 
     def _places_after(self, doc_id: str) -> list[Place]:
         """Return where a document will stand after the next commit, by path."""
@@ -473,7 +483,7 @@ class _Build:
         store.set_meta(
             **settings,
             generation=generation,
-            index_id=index_id_of(settings, store.content_sum),
+            index_id=index_id_of(settings, store.sums),
             roots={str(root): label for root, label in roots.items()},
             built_at=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         )
@@ -534,7 +544,7 @@ def refuse_mismatch(name: str, found: Any, wanted: Any) -> None:
     )
 
 
-def index_id_of(settings: Mapping[str, Any], content_sum: str) -> str:
-    """Return 12 hexadecimal digits that name exactly this content, made in exactly this way."""
-    named = json.dumps([settings, content_sum], sort_keys=True)
+def index_id_of(settings: Mapping[str, Any], sums: tuple[str, str]) -> str:
+    """Return 12 hexadecimal digits that name exactly this content, made and cut in exactly this way."""
+    named = json.dumps([settings, *sums], sort_keys=True)
     return hashlib.sha256(named.encode()).hexdigest()[:12]

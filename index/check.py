@@ -146,8 +146,8 @@ class _Check:
         if (counted := self.store.count_rows()) != self.store.counts():
             yield f"{FILE_NAME} holds {counted} documents and chunks, not {self.store.counts()}"
         yield from self.store.unconnected()
-        settings = {name: self.store.meta(name) for name in ("encoder", "chunking", "segmenter")}
-        if index_id_of(settings, self.store.summed_content()) != self.store.meta("index_id"):
+        content, cut = self.store.sums
+        if self.store.summed()[0] != content or _index_id(self.store, (content, cut)) != self.store.meta("index_id"):
             yield f"{FILE_NAME}: the places and texts are not those that index id {self.store.meta('index_id')} names"
 
     def _open_search(self) -> str | None:
@@ -217,6 +217,10 @@ class _Check:
         return vector_key(self.encoder, with_heading(heading, chunk.span.of(document.text)))
 
 
+def _index_id(store: Store, sums: tuple[str, str]) -> str:
+    return index_id_of({name: store.meta(name) for name in ("encoder", "chunking", "segmenter")}, sums)
+
+
 def _repair(index_dir: Path, check: _Check, encoder: Encoder | None, on_progress: Progress) -> None:
     """Cut and embed documents again, write the search folder, and commit both as a new generation."""
     store = Store.create_or_open(index_dir / FILE_NAME)
@@ -233,7 +237,8 @@ def _repair(index_dir: Path, check: _Check, encoder: Encoder | None, on_progress
             store.remove_chunks(check.to_cut)
             store.put_documents(plans)
             generation = store.generation + 1
-            store.set_meta(generation=generation)
+            content, cut = store.summed()
+            store.set_meta(generation=generation, cut_sum=cut, index_id=_index_id(store, (content, cut)))
             write_search_folder(store, generation, dimension=check.encoder.dimension, since=None)
     finally:
         store.close()

@@ -11,10 +11,11 @@ from functools import cache
 import numpy as np
 import numpy.typing as npt
 
-from index.chunking import ChunkingConfig, chunk_spans
+from index.chunking import ChunkingConfig
 from index.documents import Span, with_heading
 from index.embedding import Encoder, Fingerprint, Floats
 from index.errors import IndexingError, ModelError
+from index.recutting import Earlier, Uncut, chunks_after_edit
 from index.segmenting import segment
 from index.store import PlannedChunk, PlannedDocument, Store, pack_spans
 
@@ -31,12 +32,14 @@ class ToCut:
     Attributes:
         heading: the title that is embedded with each chunk, or None.
         is_held: the store has its text already.
+        earlier: what stood in its place under the same heading, if anything did.
     """
 
     doc_id: str
     text: str
     heading: str | None
     is_held: bool
+    earlier: Earlier | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +101,8 @@ class Planner:
         chunk_tokens = min(self._chunking.chunk_tokens, budget)
         fitted = ChunkingConfig(chunk_tokens, min(self._chunking.overlap_tokens, chunk_tokens // 2))
         segments = segment(document.text)
-        chunks = chunk_spans(segments, self._token_starts(document.text, segments), fitted)
+        uncut = Uncut(document.text, segments, self._token_starts(document.text, segments), fitted, budget)
+        chunks = chunks_after_edit(document.earlier, uncut) if document.earlier else uncut.chunks()
         words = (with_heading(document.heading, chunk.of(document.text)) for chunk in chunks)
         keys = [vector_key(fingerprint, text) for text in words]
         return _Cut(document, segments, chunks, keys)

@@ -19,12 +19,12 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 FILE_NAME = "corpus.sqlite"
 UNIT_TOLERANCE = 0.01  # half precision rounds a unit vector's length by less than this
 DEFAULT_INDEX = ".pincite"
 INDEX_VARIABLE = "PINCITE_INDEX"
-_CONTENT_MODULUS = 1 << 256
+_SUM_MODULUS = 1 << 256
 
 _SCHEMA = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -132,7 +132,9 @@ class Store:
         if not path.exists():
             with Database.appearing_whole(path) as database, database.transaction():
                 database.execute(_SCHEMA)
-                cls(database).set_meta(format=FORMAT_VERSION, generation=0, documents=0, chunks=0, content_sum="0")
+                cls(database).set_meta(
+                    format=FORMAT_VERSION, generation=0, documents=0, chunks=0, content_sum="0", cut_sum="0"
+                )
         store = cls(Database.open_for_writing(path))
         store._check_format()
         return store
@@ -248,18 +250,24 @@ class Store:
             f"INSERT INTO sources (doc_id, file, {_SOURCE_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
             [(place.doc_id, place.file, *_source_row(place.source)) for place in added],
         )
-        total = int(self.meta("content_sum")) + sum(map(_digest, added)) - sum(map(_digest, before))
-        self.set_meta(content_sum=str(total % _CONTENT_MODULUS))
+        self._add_to("content_sum", sum(map(_digest_of_place, added)) - sum(map(_digest_of_place, before)))
 
     @property
-    def content_sum(self) -> str:
-        """A number that names all sources with their texts, in whatever order they came."""
-        return str(self.meta("content_sum"))
+    def sums(self) -> tuple[str, str]:
+        """Two numbers that name all sources with their texts, and how these are cut, in whatever order they came."""
+        return str(self.meta("content_sum")), str(self.meta("cut_sum"))
 
-    def summed_content(self) -> str:
-        """Return what `content_sum` is to be, from all places."""
-        rows = self._db.execute(f"SELECT doc_id, file, {_SOURCE_COLUMNS} FROM sources")
-        return str(sum(_digest(Place(row[0], row[1], _source(row[2:]))) for row in rows) % _CONTENT_MODULUS)
+    def _add_to(self, name: str, difference: int) -> None:
+        self.set_meta(**{name: str((int(self.meta(name)) + difference) % _SUM_MODULUS)})
+
+    def summed(self) -> tuple[str, str]:
+        """Return what `sums` are to be, from all places and chunks."""
+        places = self._db.execute(f"SELECT doc_id, file, {_SOURCE_COLUMNS} FROM sources")
+        content = sum(_digest_of_place(Place(row[0], row[1], _source(row[2:]))) for row in places)
+        rows = self._db.execute('SELECT doc_id, start, "end" FROM chunks ORDER BY doc_id, chunk_id')
+        by_document = itertools.groupby(rows, key=lambda row: row[0])
+        cut = sum(_digest_of_cut(doc_id, [(start, end) for _, start, end in chunks]) for doc_id, chunks in by_document)
+        return str(content % _SUM_MODULUS), str(cut % _SUM_MODULUS)
 
     def heading(self, doc_id: str) -> str | None:
         """Return the title a document's chunks are embedded with.
@@ -319,7 +327,7 @@ class Store:
             The chunks, with the ids they got.
         """
         chunks: list[Chunk] = []
-        new = 0
+        new = cut = 0
         for plan in planned:
             if plan.text is None:
                 values = (plan.heading, plan.segments, plan.doc_id)
@@ -334,16 +342,24 @@ class Store:
                     (plan.doc_id, chunk.span.start, chunk.span.end, chunk.vector_key),
                 )
                 chunks.append(Chunk(self._db.last_row_id, plan.doc_id, chunk.span))
+            cut += _digest_of_cut(plan.doc_id, [(chunk.span.start, chunk.span.end) for chunk in plan.chunks])
         self._count(documents=new, chunks=len(chunks))
+        self._add_to("cut_sum", cut)
         return chunks
 
     def remove_chunks(self, doc_ids: Iterable[str]) -> RemovedChunks:
         """Remove the chunks of documents; the documents stay."""
         rows: list[tuple[int, bytes]] = []
+        cut = 0
         for doc_id in doc_ids:
-            rows += self._db.execute("SELECT chunk_id, vector_key FROM chunks WHERE doc_id = ?", (doc_id,))
+            held = self._db.execute(
+                'SELECT chunk_id, vector_key, start, "end" FROM chunks WHERE doc_id = ? ORDER BY chunk_id', (doc_id,)
+            ).fetchall()
+            rows += [row[:2] for row in held]
+            cut += _digest_of_cut(doc_id, [row[2:] for row in held])
             self._db.execute("DELETE FROM chunks WHERE doc_id = ?", (doc_id,))
         self._count(documents=0, chunks=-len(rows))
+        self._add_to("cut_sum", -cut)
         return RemovedChunks(tuple(row[0] for row in rows), tuple(row[1] for row in rows))
 
     def remove_documents(self, doc_ids: Sequence[str]) -> None:
@@ -581,7 +597,12 @@ def _source(row: Sequence[Any]) -> Source:
     )
 
 
-def _digest(place: Place) -> int:
+def _digest_of_place(place: Place) -> int:
     """Return a number that names a place and the text that stands there."""
     facts = json.dumps([place.doc_id, *astuple(place.source)])
     return int.from_bytes(hashlib.sha256(facts.encode()).digest())
+
+
+def _digest_of_cut(doc_id: str, chunks: Sequence[tuple[int, int]]) -> int:
+    """Return a number that names a text and how it is cut; 0 when it has no chunks."""
+    return int.from_bytes(hashlib.sha256(json.dumps([doc_id, *chunks]).encode()).digest()) if chunks else 0

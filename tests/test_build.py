@@ -479,3 +479,23 @@ def test_files_changed_a_moment_ago_are_left_for_the_next_build(build: Build, fo
     (folder / "new.txt").write_text("half a sen")
     assert build(settle_s=60).documents == 3
     assert build().documents == 4
+
+
+def test_an_edited_sentence_embeds_the_chunks_that_hold_it_and_no_more(
+    build: Build, folder: Path, index_dir: Path, encoder: StubEncoder
+) -> None:
+    """About three sentences a chunk: filled anew, every chunk behind the edit would be another."""
+    birds = [f"tells {'of many birds ' * (number % 3 + 2)}in the delta" for number in range(90)]
+    sentences = [f"Sentence {number} of the long report {words}." for number, words in enumerate(birds)]
+    (folder / "long.txt").write_text(" ".join(sentences))
+    build()
+    encoder.embedded.clear()
+    sentences[4] = "Sentence 4, which is another one by now, tells in a good many more words of the fish in the sea."
+    (folder / "long.txt").write_text(" ".join(sentences))
+    edited = build()
+    assert encoder.embedded
+    assert all("the fish in the sea" in text for text in encoder.embedded)
+    assert check_index(index_dir).is_sound
+    again = build(rebuild=True)
+    assert len(encoder.embedded) > 10  # cut anew, the boundaries behind the edit are others
+    assert again.index_id != edited.index_id  # as the passages are not the same
