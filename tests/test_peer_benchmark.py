@@ -69,7 +69,7 @@ POOL = sentences(TEXTS.documents.values())
 def system(tmp_path: Path, source: str = FAKE) -> System:
     adapter = tmp_path / "fake.py"
     adapter.write_text(source)
-    return System("fake", Path(sys.executable), adapter, model_folder(), tmp_path, 60, about(adapter))
+    return System("fake", Path(sys.executable), adapter, model_folder(), tmp_path, 60, 1, about(adapter))
 
 
 def measured(measure: str, found: System, tmp_path: Path) -> dict[str, float]:
@@ -87,7 +87,16 @@ def test_every_measure_gives_its_figures(tmp_path: Path) -> None:
     assert found["hit_at_5"] == 1
     assert found["disk_mb"] == pytest.approx(len(json.dumps(TEXTS.documents)) / 1e6, rel=0.1)
     assert found["ingest_mb"] > 5
-    seconds = ("ingest_s", "cold_retrieve_s", "cold_rerun_s", "cold_add_s", "add_s", "rerun_s", "retrieve_p50_ms")
+    seconds = (
+        "ingest_s",
+        "cold_retrieve_s",
+        "cold_rerun_s",
+        "cold_add_s",
+        "add_s",
+        "rerun_s",
+        "retrieve_p50_ms",
+        "ingest_cpu_s",
+    )
     assert all(found[name] > 0 for name in seconds)
     assert "ask_p50_ms" not in found
 
@@ -112,7 +121,7 @@ def test_a_system_that_fails_is_said_to_and_nothing_is_scored(
 
 def test_a_system_that_does_not_reply_is_given_up(tmp_path: Path) -> None:
     slow = system(tmp_path, FAKE.replace("self.embedded =", "import time; time.sleep(60); self.embedded ="))
-    slow = System(slow.name, slow.python, slow.adapter, slow.model, slow.cache, 0.5, slow.about)
+    slow = System(slow.name, slow.python, slow.adapter, slow.model, slow.cache, 0.5, 1, slow.about)
     assert measured("ingest", slow, tmp_path) == {"failed": "over 0 s"}
     assert measured("cold", slow, tmp_path) == {"failed": "no index"}
 
@@ -139,11 +148,15 @@ def test_growth_shows_a_size_that_failed_in_words() -> None:
 
 def test_repeats_come_to_their_median_and_tokens_to_a_share() -> None:
     records = [
-        {"system": "fake", "figures": {"cold_retrieve_s": value, "ingest_s": 2.0, "tokens": 100, "embedded": 40}}
+        {
+            "system": "fake",
+            "figures": {"cold_retrieve_s": value, "ingest_s": 2.0, "ingest_cpu_s": 4.0, "tokens": 100, "embedded": 40},
+        }
         for value in (9.0, 1.0, 2.0)
     ]
     found = summary(records, documents=10)["fake"]
-    assert (found["cold_retrieve_s"], found["share"], found["tokens_a_s"], found["documents_a_s"]) == (2.0, 0.4, 20, 5)
+    assert (found["cold_retrieve_s"], found["share"], found["documents_a_s"]) == (2.0, 0.4, 5)
+    assert (found["tokens_a_s"], found["tokens_a_cpu_s"]) == (20, 10)
 
 
 def test_a_stopped_run_goes_on_where_it_was_and_failures_are_tried_again(tmp_path: Path) -> None:
@@ -191,7 +204,7 @@ def test_the_command_measures_and_reports_a_system(tmp_path: Path, monkeypatch: 
     args = argparse.Namespace(
         data=[], documents=9, characters=500, chunks=[], cache=tmp_path, limit=60, repeats=1, fresh=False, minutes=9
     )
-    found = peers.run(args, ["fake"])
+    found = peers.run(args)
     assert found["results"]["fake"]["chunks"] == 9
     assert "no: it has no reader" in found["table"]
     assert found["behind"] == []

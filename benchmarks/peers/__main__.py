@@ -95,17 +95,19 @@ def carry_out(step: Step, system: System, pool: Sequence[str]) -> dict[str, Any]
         return {"failed": str(error)}
 
 
-def ready_systems(names: Sequence[str], cache: Path, limit_s: float) -> dict[str, System]:
+def ready_systems(args: argparse.Namespace) -> dict[str, System]:
     """Install what is missing; systems that cannot be installed are named and left out."""
     found = {}
-    for name in names:
+    for name in args.only:
         adapter = ADAPTERS / f"{name}.py"
         try:
-            python = prepare(adapter, cache)
+            python = prepare(adapter, args.cache)
         except InstallError as error:
             print(f"{name} is left out: {error}", file=sys.stderr)
             continue
-        found[name] = System(name, python, adapter, model_folder(), cache, limit_s, about(adapter))
+        found[name] = System(
+            name, python, adapter, model_folder(), args.cache, args.limit, args.threads, about(adapter)
+        )
     return found
 
 
@@ -118,12 +120,12 @@ def corpora_of(texts: Texts, pool: Sequence[str], sizes: Sequence[int], cache: P
     return corpora
 
 
-def run(args: argparse.Namespace, names: Sequence[str]) -> dict[str, Any]:
+def run(args: argparse.Namespace) -> dict[str, Any]:
     args.cache.mkdir(parents=True, exist_ok=True)
     texts = read_texts(args.data, documents=args.documents, characters=args.characters)
     pool = sentences(list(texts.documents.values()))
     corpora = corpora_of(texts, pool, args.chunks, args.cache)
-    systems = ready_systems(names, args.cache, args.limit)
+    systems = ready_systems(args)
     records = Records(args.cache / "records.jsonl")
     every = steps(corpora, list(systems), args.repeats)
     wanted = [step for step in every if args.fresh or not records.has(step)]
@@ -148,6 +150,7 @@ def report(corpora: Sequence[Corpus], systems: Mapping[str, System], records: Re
     sizes = {size: {name: own[name] for name in systems if name in own} for size, own in by_size.items()}
     return {
         "machine": machine(),
+        "threads": next((system.threads for system in systems.values()), 0),
         "documents": first.documents,
         "words": first.words,
         "questions": len(first.questions),
@@ -177,13 +180,14 @@ def main() -> None:
     parser.add_argument("--chunks", type=int, nargs="*", default=[1_000, 10_000, 100_000], help="sizes of the growth")
     parser.add_argument("--only", nargs="+", choices=every, default=every, metavar="NAME", help=", ".join(every))
     parser.add_argument("--repeats", type=int, default=3, help="of what starts a process")
+    parser.add_argument("--threads", type=int, default=os.cpu_count(), help="of each system; 1 on a busy machine")
     parser.add_argument("--limit", type=float, default=300, help="seconds without a reply until one is given up")
     parser.add_argument("--minutes", type=float, default=10**6, help="stop after; run again to go on")
     parser.add_argument("--fresh", action="store_true", help="measure again what was measured before")
     parser.add_argument("--cache", type=Path, default=PROJECT / ".bench")
     parser.add_argument("--json", type=Path, metavar="FILE")
     args = parser.parse_args()
-    found = run(args, args.only)
+    found = run(args)
     print(found["table"], found["growth_table"], sep="\n\n")
     print("", *found["failures"], sep="\n- ")
     print("\nPincite is behind in:", *(found["behind"] or ["nothing measured"]), sep="\n- ")

@@ -41,6 +41,7 @@ class System:
     model: Path
     cache: Path
     limit_s: float
+    threads: int
     about: dict[str, Any]
 
     def index(self, corpus: Corpus) -> Path:
@@ -51,7 +52,7 @@ class System:
         command += ["--index", str(self.index(corpus)), *(["--table"] if corpus.table else [])]
         log = self.cache / "logs" / f"{self.name}.txt"
         log.parent.mkdir(parents=True, exist_ok=True)
-        return Session(command, environ=surroundings(self.python), log=log, limit_s=self.limit_s)
+        return Session(command, environ=surroundings(self.python, self.threads), log=log, limit_s=self.limit_s)
 
     def cannot(self, what: str) -> str | None:
         return self.about.get("cannot", {}).get(what)
@@ -71,10 +72,11 @@ def ingest(system: System, corpus: Corpus, pool: Sequence[str], label: str) -> F
     shutil.rmtree(index, ignore_errors=True)
     with system.session(corpus) as session:
         session.request("ready")
-        seconds, _ = session.timed("ingest", folder=str(corpus.folder))
+        done = session.timed("ingest", folder=str(corpus.folder))
         figures = session.request("tokens")
     disk = sum(path.stat().st_size for path in index.rglob("*") if path.is_file())
-    return {"ingest_s": seconds, "ingest_mb": session.peak_mb, "disk_mb": disk / 1e6, **figures}
+    figures |= {"ingest_s": done.seconds, "ingest_cpu_s": done.cpu_s}
+    return {**figures, "ingest_mb": session.peak_mb, "disk_mb": disk / 1e6}
 
 
 def warm(system: System, corpus: Corpus, pool: Sequence[str], label: str) -> Figures:
@@ -86,22 +88,26 @@ def warm(system: System, corpus: Corpus, pool: Sequence[str], label: str) -> Fig
             session.request("retrieve", question=question.text, k=K)
         figures |= _retrieved(session, corpus)
         if not system.cannot("ask"):
-            asked = [session.timed("ask", question=question.text)[0] for question in corpus.questions[:ANSWERS]]
+            asked = [session.timed("ask", question=question.text).seconds for question in corpus.questions[:ANSWERS]]
             figures |= {"ask_p50_ms": 1000 * statistics.median(asked), "ask_p95_ms": 1000 * percentile_95(asked)}
         if not system.cannot("rerun"):
-            figures["rerun_s"], _ = session.timed("rerun", folder=str(corpus.folder))
+            figures["rerun_s"] = session.timed("rerun", folder=str(corpus.folder)).seconds
         figures["add_s"] = statistics.median(_added(session, corpus, pool, label))
     return {**figures, "warm_mb": session.peak_mb}
 
 
 def _retrieved(session: Session, corpus: Corpus) -> Figures:
-    seconds, hits = [], []
+    took, hits = [], []
     for question in corpus.questions:
-        took, found = session.timed("retrieve", question=question.text, k=K)
-        seconds.append(took)
+        took.append(session.timed("retrieve", question=question.text, k=K))
         if question.answered_by and not corpus.table:
-            hits.append(question.answered_by in found)
-    figures = {"retrieve_p50_ms": 1000 * statistics.median(seconds), "retrieve_p95_ms": 1000 * percentile_95(seconds)}
+            hits.append(question.answered_by in took[-1].reply)
+    seconds = [one.seconds for one in took]
+    figures = {
+        "retrieve_p50_ms": 1000 * statistics.median(seconds),
+        "retrieve_p95_ms": 1000 * percentile_95(seconds),
+        "retrieve_cpu_ms": 1000 * statistics.median(one.cpu_s for one in took),
+    }
     return figures | ({"hit_at_5": statistics.mean(hits)} if hits else {})
 
 
@@ -163,7 +169,7 @@ def cold_add(system: System, corpus: Corpus, pool: Sequence[str], label: str) ->
 
 def _run(system: System, command: Sequence[str]) -> float:
     start = time.perf_counter()
-    done = subprocess.run(command, env=surroundings(system.python), capture_output=True, text=True)
+    done = subprocess.run(command, env=surroundings(system.python, system.threads), capture_output=True, text=True)
     if done.returncode:
         raise SystemFailed(f"failed: {(done.stderr.strip().splitlines() or ['no words'])[-1][:200]}")
     return time.perf_counter() - start

@@ -2,9 +2,11 @@
 
     python -P serve.py ADAPTER --model FOLDER --index DIR [--table]
 
-A request is ``{"do": NAME, ...}``, its reply one line. What a library prints goes to standard error. Times and memory
-are taken by the harness, outside. With --table a batch of texts gets made vectors instead of embedded ones, so that
-what is beyond embedding can be measured on many texts; a single text, a question or one added document, is embedded.
+A request is ``{"do": NAME, ...}``, its reply ``{"reply": ..., "cpu_s": ...}`` with the processor time it took, of all
+threads. What a library prints goes to standard error. Time and memory are taken by the harness, outside.
+
+With --table a batch of texts gets made vectors instead of embedded ones, so that what is beyond embedding can be
+measured on many texts; a single text, a question or one added document, is embedded.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ import importlib.util
 import json
 import os
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -106,7 +109,9 @@ def main() -> None:
     if args.table:
         use_table(peer)
     for line in sys.stdin:
-        print(json.dumps(reply_to(json.loads(line), peer, args.model)), file=replies, flush=True)
+        start = time.process_time()
+        reply = reply_to(json.loads(line), peer, args.model)
+        print(json.dumps({"reply": reply, "cpu_s": time.process_time() - start}), file=replies, flush=True)
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,15 @@ _BYTES_A_UNIT = 1 if sys.platform == "darwin" else 1024  # of ru_maxrss
 
 class SystemFailed(RuntimeError):
     """A system ended, or wrote no reply in time; the message says which, with the last line it wrote."""
+
+
+@dataclass(frozen=True, slots=True)
+class Timed:
+    """A reply, the seconds until it came, and the processor seconds of the system's process, all threads together."""
+
+    reply: Any
+    seconds: float
+    cpu_s: float
 
 
 class Session:
@@ -34,13 +44,18 @@ class Session:
             )
 
     def request(self, do: str, **arguments: Any) -> Any:
-        """Return the reply to a request.
+        """Return the reply to a request; raises as `timed` does."""
+        return self.timed(do, **arguments).reply
+
+    def timed(self, do: str, **arguments: Any) -> Timed:
+        """Return the reply to a request and what it took.
 
         Raises:
             SystemFailed: none came in time.
         """
         assert self._process.stdin is not None
         assert self._process.stdout is not None
+        start = time.perf_counter()
         try:
             self._process.stdin.write(json.dumps({"do": do, **arguments}).encode() + b"\n")
             self._process.stdin.flush()
@@ -52,13 +67,7 @@ class Session:
         line = self._process.stdout.readline()
         if not line:
             raise SystemFailed(self._last_words())
-        return json.loads(line)
-
-    def timed(self, do: str, **arguments: Any) -> tuple[float, Any]:
-        """Return how many seconds the reply took, and the reply."""
-        start = time.perf_counter()
-        reply = self.request(do, **arguments)
-        return time.perf_counter() - start, reply
+        return Timed(seconds=time.perf_counter() - start, **json.loads(line))
 
     def elapsed_s(self) -> float:
         """Return the seconds since the process was started."""
