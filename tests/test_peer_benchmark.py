@@ -69,7 +69,7 @@ POOL = sentences(TEXTS.documents.values())
 def system(tmp_path: Path, source: str = FAKE) -> System:
     adapter = tmp_path / "fake.py"
     adapter.write_text(source)
-    return System("fake", Path(sys.executable), adapter, model_folder(), tmp_path, 60, 1, about(adapter))
+    return System("fake", Path(sys.executable), adapter, model_folder(), tmp_path, 60, about(adapter))
 
 
 def measured(measure: str, found: System, tmp_path: Path) -> dict[str, float]:
@@ -121,7 +121,7 @@ def test_a_system_that_fails_is_said_to_and_nothing_is_scored(
 
 def test_a_system_that_does_not_reply_is_given_up(tmp_path: Path) -> None:
     slow = system(tmp_path, FAKE.replace("self.embedded =", "import time; time.sleep(60); self.embedded ="))
-    slow = System(slow.name, slow.python, slow.adapter, slow.model, slow.cache, 0.5, 1, slow.about)
+    slow = System(slow.name, slow.python, slow.adapter, slow.model, slow.cache, 0.5, slow.about)
     assert measured("ingest", slow, tmp_path) == {"failed": "over 0 s"}
     assert measured("cold", slow, tmp_path) == {"failed": "no index"}
 

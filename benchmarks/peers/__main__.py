@@ -105,9 +105,7 @@ def ready_systems(args: argparse.Namespace) -> dict[str, System]:
         except InstallError as error:
             print(f"{name} is left out: {error}", file=sys.stderr)
             continue
-        found[name] = System(
-            name, python, adapter, model_folder(), args.cache, args.limit, args.threads, about(adapter)
-        )
+        found[name] = System(name, python, adapter, model_folder(), args.cache, args.limit, about(adapter))
     return found
 
 
@@ -150,7 +148,6 @@ def report(corpora: Sequence[Corpus], systems: Mapping[str, System], records: Re
     sizes = {size: {name: own[name] for name in systems if name in own} for size, own in by_size.items()}
     return {
         "machine": machine(),
-        "threads": next((system.threads for system in systems.values()), 0),
         "documents": first.documents,
         "words": first.words,
         "questions": len(first.questions),
@@ -168,7 +165,7 @@ def report(corpora: Sequence[Corpus], systems: Mapping[str, System], records: Re
 
 def machine() -> dict[str, Any]:
     processor = platform.processor() or platform.machine()
-    return {"processor": processor, "cores": os.cpu_count(), "python": platform.python_version()}
+    return {"processor": processor, "cores": len(os.sched_getaffinity(0)), "python": platform.python_version()}
 
 
 def main() -> None:
@@ -180,13 +177,15 @@ def main() -> None:
     parser.add_argument("--chunks", type=int, nargs="*", default=[1_000, 10_000, 100_000], help="sizes of the growth")
     parser.add_argument("--only", nargs="+", choices=every, default=every, metavar="NAME", help=", ".join(every))
     parser.add_argument("--repeats", type=int, default=3, help="of what starts a process")
-    parser.add_argument("--threads", type=int, default=os.cpu_count(), help="of each system; 1 on a busy machine")
+    parser.add_argument("--cores", type=int, help="which each system may use; 1 is steadier on a busy machine")
     parser.add_argument("--limit", type=float, default=300, help="seconds without a reply until one is given up")
     parser.add_argument("--minutes", type=float, default=10**6, help="stop after; run again to go on")
     parser.add_argument("--fresh", action="store_true", help="measure again what was measured before")
     parser.add_argument("--cache", type=Path, default=PROJECT / ".bench")
     parser.add_argument("--json", type=Path, metavar="FILE")
     args = parser.parse_args()
+    if args.cores:
+        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: args.cores])  # every process started from here has it
     found = run(args)
     print(found["table"], found["growth_table"], sep="\n\n")
     print("", *found["failures"], sep="\n- ")

@@ -90,8 +90,8 @@ def install(python: Path, arguments: list[str]) -> None:
         raise InstallError((done.stderr.strip().splitlines() or ["pip failed"])[-1])
 
 
-def surroundings(python: Path, threads: int) -> dict[str, str]:
-    """Return the environment variables of a system's processes: no network, no reports home, so many threads."""
+def surroundings(python: Path) -> dict[str, str]:
+    """Return the environment variables of a system's processes: no network, no reports home."""
     offline = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "HAYSTACK_TELEMETRY_ENABLED": "False"}
     project = {"PYTHONPATH": str(PROJECT)} if python == Path(sys.executable) else {}
-    return {**os.environ, **offline, **project, "OMP_NUM_THREADS": str(threads)}
+    return {**os.environ, **offline, **project}

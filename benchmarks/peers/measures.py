@@ -41,7 +41,6 @@ class System:
     model: Path
     cache: Path
     limit_s: float
-    threads: int
     about: dict[str, Any]
 
     def index(self, corpus: Corpus) -> Path:
@@ -52,7 +51,7 @@ class System:
         command += ["--index", str(self.index(corpus)), *(["--table"] if corpus.table else [])]
         log = self.cache / "logs" / f"{self.name}.txt"
         log.parent.mkdir(parents=True, exist_ok=True)
-        return Session(command, environ=surroundings(self.python, self.threads), log=log, limit_s=self.limit_s)
+        return Session(command, environ=surroundings(self.python), log=log, limit_s=self.limit_s)
 
     def cannot(self, what: str) -> str | None:
         return self.about.get("cannot", {}).get(what)
@@ -169,7 +168,7 @@ def cold_add(system: System, corpus: Corpus, pool: Sequence[str], label: str) ->
 
 def _run(system: System, command: Sequence[str]) -> float:
     start = time.perf_counter()
-    done = subprocess.run(command, env=surroundings(system.python, system.threads), capture_output=True, text=True)
+    done = subprocess.run(command, env=surroundings(system.python), capture_output=True, text=True)
     if done.returncode:
         raise SystemFailed(f"failed: {(done.stderr.strip().splitlines() or ['no words'])[-1][:200]}")
     return time.perf_counter() - start

@@ -5,9 +5,10 @@ It is installed without its dependencies, which pin older versions of transforme
 
 # /// script
 # dependencies = [
-#     "milvus-lite==3.2.2",
+#     "milvus-lite==2.5.1",
 #     "pydantic-settings==2.16.3",
-#     "pymilvus==3.0.2",
+#     "pymilvus==2.6.3",
+#     "setuptools==80.9.0",
 #     "rapidfuzz==3.14.6",
 #     "openai==3.57.0",
 # ]
