@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -356,7 +356,7 @@ def check(
 
 @app.command(name="eval")
 def evaluate(
-    data: Annotated[Path, typer.Argument(help="A SQuAD-format JSON file, or a BEIR folder.")],
+    data: Annotated[Path, typer.Argument(help="A SQuAD-format JSON file, a BEIR folder, or a feedback.jsonl.")],
     stripped: Annotated[
         bool, typer.Option("--stripped", help="Run on a copy without punctuation: only letters, digits and spaces.")
     ] = False,
@@ -375,10 +375,13 @@ def evaluate(
     """Measure retrieval and answers on questions whose answers are known.
 
     Each paragraph of a SQuAD file is a document. A BEIR folder holds corpus.jsonl, queries.jsonl and qrels; a line of
-    queries.jsonl may carry "answers", [] when there is none.
+    queries.jsonl may carry "answers", [] when there is none. The questions of a feedback.jsonl, what people thought of
+    quotes on the page, are asked of the index again, to see which judgements its answers respect now.
 
     [dim]pincite eval dev-v2.0.json   ·   pincite eval dev-v2.0.json --stripped --index /tmp/kept --limit 500 --json[/]
     """
+    if data.suffix == ".jsonl":
+        return _evaluate_feedback(data, index_dir, reader, as_json=as_json)
     with _one_sentence():
         from functools import partial
 
@@ -407,6 +410,25 @@ def evaluate(
         table.add_row(row.group, row.metric, "–" if row.value is None else f"{row.value:.3f}", str(row.questions))
     out.print(table)
     out.print(f"{counts.documents:,} documents, {counts.questions:,} questions, {report.seconds:,.0f} s.")
+
+
+def _evaluate_feedback(data: Path, index_dir: Path | None, reader: str | None, *, as_json: bool) -> None:
+    with _one_sentence():
+        from qa.corpus import Corpus
+        from qa.feedback import read_feedback, respected
+
+        if not data.is_file():
+            _complain(f"{data} is no file.")
+        rows = read_feedback(data)
+        corpus = Corpus.open(index_dir, reader=_named_reader(reader))
+        found = respected(corpus, rows)
+    if as_json:
+        print_json([asdict(each) for each in found])
+        return
+    table = Table("judgement", "judged", "respected now", title=plain(str(data)))
+    for each in found:
+        table.add_row(each.judgement, str(each.judged), str(each.respected))
+    out.print(table)
 
 
 def _given(text: str) -> str:

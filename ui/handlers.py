@@ -197,7 +197,14 @@ def judge(corpus: Corpus, turns: tuple[Turn, ...], number: object, citation_id: 
         if turn is None or turn.answer is None or quote is None:
             return "That answer is no longer in the chat."
         folder = corpus.status().index_dir
-        keep(folder, turn.answer.question, quote, str(judgement), index_id=turn.answer.index_id)
+        keep(
+            folder,
+            turn.answer.question,
+            quote,
+            str(judgement),
+            index_id=turn.answer.index_id,
+            filters=turn.filters,
+        )
         return f"Noted: {judgement}."
 
     return _guarded(kept, str)
