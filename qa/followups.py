@@ -13,7 +13,8 @@ from dataclasses import dataclass
 
 from qa.retrieval import STOPWORDS
 
-_NAME = re.compile(r"\b[A-Z][\w’'-]*(?: (?:(?:al|of|the|de|von|bin|and) )?[A-Z][\w’'-]*)*|\b\d{4}\b")
+_CAPITAL = r"(?:[a-z]{1,3}[-’'])?[A-Z][\w’'-]*"  # Asaad, al-Asaad, d’Estaing
+_NAME = re.compile(rf"\b{_CAPITAL}(?: (?:(?:al|of|the|de|von|bin|and) )?{_CAPITAL})*|\b\d{{4}}\b")
 _QUESTION_WORDS = frozenset("who whom whose what which when where why how".split())
 _NOT_NAMES = (
     _QUESTION_WORDS
@@ -59,16 +60,24 @@ _INSTEAD = re.compile(
 _PREPOSITION = re.compile(r"^(?:in|on|at|by|for|from|to|with|during|before|after|since|until|under|near)\b", re.I)
 _BARE = re.compile(
     r"^\s*(?:and |but |so )?(?P<words>"
+    r"(?:(?:by|to|for|from|with|against|of|since|until) )?"
     r"(?:who|whom|what|when|where|why|how)(?: (?:many|much|long|often|old|far|so|not|else|exactly|come))*"
     r"|(?:in |on |at |by |to |from )?(?:which|what) (?:year|month|day|date|country|city|town|place|person))\s*\??\s*$",
     re.I,
 )
 _COUNTED = re.compile(
-    r"^\s*(?:and |but )?how (?:many|much) (?:were|was|are|is|have|had|has|did) [\w-]+\s*\??\s*$", re.I
+    r"^\s*(?:and |but )?how (?:many|much) (?:(?:were|was|are|is|have|had|has|did) )?[\w-]+\s*\??\s*$", re.I
 )
 _PLACED = re.compile(r"\b([a-z][\w-]+) (?:in|at|near|on|between|against) (?:the )?(?=[A-Z])")
 _DEED = re.compile(r"^\s*(?:when|why|how) (?:did|does|do|has|have|had|will)\b", re.I)
 _WHAT_DID = re.compile(r"^\s*(?:what|which \w+) (?:did|does|do|has|have|had|will)\b", re.I)
+_DEED_OF = re.compile(rf"\b(?:did|does|do|has|have|had|will) (?:the )?({_CAPITAL}(?: {_CAPITAL})*)")
+_AUXILIARY = re.compile(r"\b(?:did|does|do|has|have|had|will|would|can|could|should) $", re.I)
+_PHRASE = re.compile(
+    r"(?P<named>(?:the|a|an) [\w-]+(?: [\w-]+)*?)(?= (?:in|on|at|by|for|from|to|with|of|about)\b|$)", re.I
+)
+_ASKS_WHERE = re.compile(r"\s*(?:in )?(?:where|which (?:city|town|village|country|province|place))\b", re.I)
+_WHO_IS = re.compile(rf"\s*[Ww]ho (?:is|was) (?P<name>{_CAPITAL}(?: (?:(?:[a-z]+ ){{0,2}}){_CAPITAL})*)\s*\??\s*$")
 _OPENING = re.compile(
     r"^\s*(?:who|whom|whose|what|which|when|where|why|how(?: (?:many|much|long|often))?)"
     r"(?: (?:is|are|was|were|did|does|do|has|have|had))?\b\s*",
@@ -117,7 +126,14 @@ def _about(before: Asked) -> str:
 
 
 def _event(before: Asked) -> str | None:
-    """Return "the earthquake in Turkey" when the question before was about such a thing."""
+    """Return "the earthquake in Turkey" when the question before was about that, or "in Saraqib", its answer."""
+    answer = _named_answer(before)
+    if answer and _ASKS_WHERE.match(before.question):
+        return f"in {answer}"
+    return _happening(before)
+
+
+def _happening(before: Asked) -> str | None:
     placed = _PLACED.search(before.question)
     name = _NAME.match(before.question, placed.end()) if placed else None
     return f"the {placed[0]}{name[0]}" if placed and name else None
@@ -156,9 +172,9 @@ def _without_pronoun(text: str, before: Asked) -> str | None:
         word = match[0].lower()
         if word not in _PRONOUNS or _stands_for_nothing(text, match.start(), word):
             continue
-        if names(text[: match.start()]):
+        if names(text[: match.start()]) and not _is_last(text[match.end() :]):
             return None  # explained by the question itself
-        meant = _meant(word, before)
+        meant = _meant(word, before, is_doer=bool(_AUXILIARY.search(text[: match.start()])))
         if meant is None:
             return None
         end = match.end()
@@ -175,25 +191,37 @@ def _stands_for_nothing(text: str, at: int, word: str) -> bool:
     return pattern is not None and any(m.start() <= at < m.end() for m in pattern.finditer(text))
 
 
+def _is_last(rest: str) -> bool:
+    """Say whether nothing follows: "why does Egypt oppose it?" cannot mean Egypt, which does the opposing."""
+    return not rest.strip(" ?")
+
+
 def _is_object(word: str, rest: str) -> bool:
     """Say whether "her" is the object, "who met her in Paris", rather than an owner, "her party"."""
     return word == "her" and bool(_PREPOSITION.match(rest.strip()))
 
 
-def _meant(word: str, before: Asked) -> str | None:
-    """Return who or what a pronoun stands for: people are what "who" asked for, things what the question was about."""
+def _meant(word: str, before: Asked, *, is_doer: bool) -> str | None:
+    """Return who or what a pronoun stands for: people are what "who" asked for, things what the question was about.
+
+    ``is_doer``: the pronoun does something, "what did it pay?", so it stands for one who can.
+    """
     if word in _PEOPLE:
         return _person(before)
     if word == "there":
         return _place(before)
+    if is_doer or word in _POSSESSIVE:
+        return _doer(before) or _thing(before)
     return _thing(before)
 
 
 def _person(before: Asked) -> str | None:
-    answer = _named_answer(before)
+    answer, described = _named_answer(before), _WHO_IS.match(before.question)
+    if described:
+        return described["name"]
     if answer and _asks_for_a_name(before):
         return answer
-    return next(iter(_named(before.question)), answer)
+    return next(iter(_named(before.question)), answer) or _phrase(before)
 
 
 def _place(before: Asked) -> str | None:
@@ -201,6 +229,15 @@ def _place(before: Asked) -> str | None:
     if answer and re.match(r"\s*(?:where|(?:in )?(?:which|what))\b", before.question, re.I):
         return answer
     return next(iter(_named(before.question)[::-1]), answer)
+
+
+def _doer(before: Asked) -> str | None:
+    """Return the body that did what was asked about, or the one that "who" asked for; a person is no "it"."""
+    answer = before.answers[0] if before.answers else ""
+    if _asks_for_a_name(before) and re.search(r"^[Tt]he |\b[A-Z]{2,}\b", answer):
+        return _named_answer(before)
+    did = _DEED_OF.search(before.question)
+    return did[1] if did else None
 
 
 def _thing(before: Asked) -> str | None:
@@ -211,7 +248,18 @@ def _thing(before: Asked) -> str | None:
         return answer
     if _DEED.match(before.question):
         return _about(before)
-    return _event(before) or next(iter(_named(before.question)[::-1]), None) or _last_content_word(before.question)
+    named = _happening(before) or next(iter(_named(before.question)[::-1]), None)
+    return named or _phrase(before) or _last_content_word(before.question)
+
+
+def _phrase(before: Asked) -> str | None:
+    """Return "the ceasefire" of "when was the ceasefire signed?": what stands before the verb that ends a question."""
+    phrase = _PHRASE.match(_about(before))
+    if phrase is None:
+        return None
+    words = phrase["named"].split()
+    ends_in_verb = len(words) > 2 and phrase.end() == len(_about(before)) and _OPENING.match(before.question)
+    return " ".join(words[:-1] if ends_in_verb else words)
 
 
 def _named(text: str) -> list[str]:
@@ -235,11 +283,16 @@ def names(text: str) -> list[str]:
     found = []
     for match in _NAME.finditer(text):
         words = match[0].split()
-        while words and words[0].lower() in _NOT_NAMES:
+        while words and words[0].lower() in _NOT_NAMES and not _is_initials(words[0]):
             words = words[1:]
         if words:
             found.append(" ".join(words))
     return found
+
+
+def _is_initials(word: str) -> bool:
+    """Say whether this is the WHO or the US rather than "who" or "us"."""
+    return len(word) > 1 and word.isupper()
 
 
 def _last_content_word(text: str) -> str | None:
