@@ -192,6 +192,17 @@ def test_help_and_status_load_no_model_library() -> None:
     assert done.stdout.strip() == "[]"
 
 
+def test_status_of_an_index_loads_neither_numpy_nor_a_search_library_nor_pydantic(indexed: Run) -> None:
+    slow = ("numpy", "faiss", "tantivy", "onnx", "onnxruntime", "tokenizers", "pydantic", "rich.table")
+    program = (
+        "import atexit, sys; from ui.cli import main; sys.argv = ['pincite', 'status'];"
+        f"atexit.register(lambda: print([m for m in {slow} if m in sys.modules])); main()"
+    )
+    done = subprocess.run([sys.executable, "-c", program], cwd=PROJECT, capture_output=True, text=True, check=True)
+    assert "3 documents" in done.stdout
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
 @pytest.mark.parametrize("command", ["index", "ask", "search", "chat", "status", "cite", "check", "eval"])
 def test_every_command_explains_itself(command: str) -> None:
     result = CliRunner().invoke(app, [command, "--help"])

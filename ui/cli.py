@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.table import Table
 
 from ui.printing import (
     count,
@@ -27,6 +26,7 @@ from ui.printing import (
     print_json,
     print_notes,
     print_passages,
+    print_report,
     progress_bars,
 )
 
@@ -386,7 +386,7 @@ def evaluate(
         from functools import partial
 
         from index.embedding import BUNDLED_MODEL, load_encoder
-        from qa.evaluation import EvaluationConfig, index_of_documents, report_rows, run_evaluation
+        from qa.evaluation import EvaluationConfig, index_of_documents, run_evaluation
 
         encoder = load_encoder(model or BUNDLED_MODEL)
         answering = _named_reader(reader)
@@ -402,14 +402,7 @@ def evaluate(
     if as_json:
         print_json(report.to_dict(questions=questions))
         return
-    counts = report.counts
-    table = Table(
-        "", "metric", "value", "questions", title=plain(f"{report.dataset}{' (stripped)' if stripped else ''}")
-    )
-    for row in report_rows(report):
-        table.add_row(row.group, row.metric, "–" if row.value is None else f"{row.value:.3f}", str(row.questions))
-    out.print(table)
-    out.print(f"{counts.documents:,} documents, {counts.questions:,} questions, {report.seconds:,.0f} s.")
+    print_report(report)
 
 
 def _evaluate_feedback(data: Path, index_dir: Path | None, reader: str | None, *, as_json: bool) -> None:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from rich.progress import Task
 
     from index.build import BuildReport
+    from qa.evaluation import EvaluationReport
     from qa.results import Answer, Quote
 
 out = Console(highlight=False, soft_wrap=True)
@@ -137,3 +138,17 @@ def plain(text: str, style: str = "") -> Text:
 
 def count(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def print_report(report: EvaluationReport) -> None:
+    """Print the figures of `pincite eval` as a table."""
+    from rich.table import Table  # not needed by other commands, and not quickly imported
+
+    from qa.evaluation import report_rows
+
+    name = f"{report.dataset}{' (stripped)' if report.stripped else ''}"
+    table = Table("", "metric", "value", "questions", title=plain(name))
+    for row in report_rows(report):
+        table.add_row(row.group, row.metric, "–" if row.value is None else f"{row.value:.3f}", str(row.questions))
+    out.print(table)
+    out.print(f"{report.counts.documents:,} documents, {report.counts.questions:,} questions, {report.seconds:,.0f} s.")
