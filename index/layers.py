@@ -42,6 +42,8 @@ class Layers:
 
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = 1
+        # beyond this level additions are joined with the layer norm after them, which then takes four times as long
+        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
         options.enable_mem_pattern = False  # one would be kept for each length of text
         self._session = onnxruntime.InferenceSession(
             _Graph(weights, exact=exact).serialized(), options, providers=["CPUExecutionProvider"]
@@ -82,9 +84,7 @@ class _Graph:
         """Return the model: ``embedded`` -> ``states``, both (length, 384) float32."""
         from onnx import TensorProto, helper
 
-        x = self._op(
-            "LayerNormalization", "embedded", self._weight("norm.weight"), self._weight("norm.bias"), epsilon=EPSILON
-        )
+        x = self._norm("norm", "embedded")
         for layer in range(LAYERS):
             x = self._layer(f"layer.{layer}.", x)
         self._nodes.append(helper.make_node("Identity", [x], ["states"]))
@@ -109,9 +109,12 @@ class _Graph:
         return self._op("Squeeze", seen, first)
 
     def _added(self, norm: str, x: str, skipped: str, bias: str) -> str:
-        """Return the layer norm of ``x + skipped + bias``."""
-        weight, shift = self._weight(f"{norm}.weight"), self._weight(f"{norm}.bias")
-        return self._op("SkipLayerNormalization", x, skipped, weight, shift, bias, domain=MICROSOFT, epsilon=EPSILON)
+        """Return the layer norm of ``x + bias + skipped``."""
+        return self._norm(norm, self._op("Add", self._op("Add", x, bias), skipped))
+
+    def _norm(self, name: str, x: str) -> str:
+        weight, shift = self._weight(f"{name}.weight"), self._weight(f"{name}.bias")
+        return self._op("LayerNormalization", x, weight, shift, epsilon=EPSILON)
 
     def _product(self, name: str, x: str) -> str:
         """Return ``x @ W.T`` of a named matrix."""
