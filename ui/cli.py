@@ -27,6 +27,7 @@ from ui.printing import (
     print_notes,
     print_passages,
     print_report,
+    print_table,
     progress_bars,
 )
 
@@ -412,16 +413,14 @@ def _evaluate_feedback(data: Path, index_dir: Path | None, reader: str | None, *
 
         if not data.is_file():
             _complain(f"{data} is no file.")
-        rows = read_feedback(data)
+        given = read_feedback(data)
         corpus = Corpus.open(index_dir, reader=_named_reader(reader))
-        found = respected(corpus, rows)
+        found = respected(corpus, given)
     if as_json:
         print_json([asdict(each) for each in found])
         return
-    table = Table("judgement", "judged", "respected now", title=plain(str(data)))
-    for each in found:
-        table.add_row(each.judgement, str(each.judged), str(each.respected))
-    out.print(table)
+    rows = [(each.judgement, str(each.judged), str(each.respected)) for each in found]
+    print_table(str(data), ("judgement", "judged", "respected now"), rows)
 
 
 def _given(text: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -142,13 +142,21 @@ def count(number: int, noun: str) -> str:
 
 def print_report(report: EvaluationReport) -> None:
     """Print the figures of `pincite eval` as a table."""
-    from rich.table import Table  # not needed by other commands, and not quickly imported
-
     from qa.evaluation import report_rows
 
+    rows = [
+        (row.group, row.metric, "–" if row.value is None else f"{row.value:.3f}", str(row.questions))
+        for row in report_rows(report)
+    ]
     name = f"{report.dataset}{' (stripped)' if report.stripped else ''}"
-    table = Table("", "metric", "value", "questions", title=plain(name))
-    for row in report_rows(report):
-        table.add_row(row.group, row.metric, "–" if row.value is None else f"{row.value:.3f}", str(row.questions))
-    out.print(table)
+    print_table(name, ("", "metric", "value", "questions"), rows)
     out.print(f"{report.counts.documents:,} documents, {report.counts.questions:,} questions, {report.seconds:,.0f} s.")
+
+
+def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    from rich.table import Table  # takes long to import, and most commands print none
+
+    table = Table(*columns, title=plain(title))
+    for row in rows:
+        table.add_row(*row)
+    out.print(table)
