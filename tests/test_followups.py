@@ -31,7 +31,9 @@ def completed(dialogue: dict[str, Any]) -> str:
     return complete(dialogue["follow_up"], before) or dialogue["follow_up"]
 
 
-@pytest.mark.parametrize(("part", "least"), [("tuned on", 0.9), ("held out", 0.9), ("fresh", 0.9), ("not tuned on", 0.6)])
+@pytest.mark.parametrize(
+    ("part", "least"), [("tuned on", 0.9), ("held out", 0.9), ("fresh", 0.9), ("not tuned on", 0.6)]
+)
 def test_most_written_dialogues_are_completed_as_a_person_would(part: str, least: float) -> None:
     chosen = [each for each in dialogues() if each["set"] == part]
     wrong = [(each["question"], each["follow_up"], completed(each)) for each in chosen if not is_right(each)]
