@@ -168,6 +168,10 @@ def test_a_stopped_run_goes_on_where_it_was_and_failures_are_tried_again(tmp_pat
     records.add(slow, {"failed": "over 300 s"})
     reread = peers.Records(tmp_path / "records.jsonl")
     assert [reread.has(step) for step in (done, failed, slow, new)] == [True, False, True, False]
+    reread.forget(["another"])
+    assert peers.Records(tmp_path / "records.jsonl").has(done)
+    reread.forget(["fake"])
+    assert not peers.Records(tmp_path / "records.jsonl").has(done)
 
 
 def test_made_documents_are_the_same_at_every_call_and_an_added_one_is_new() -> None:

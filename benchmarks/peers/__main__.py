@@ -66,6 +66,11 @@ class Records:
         with open(self.path, "a") as file:
             file.write(json.dumps(row) + "\n")
 
+    def forget(self, systems: Sequence[str]) -> None:
+        """Remove the figures of some systems."""
+        self.rows = {key: row for key, row in self.rows.items() if row["system"] not in systems}
+        self.path.write_text("".join(json.dumps(row) + "\n" for row in self.rows.values()))
+
     def has(self, step: Step) -> bool:
         """Whether there are figures; what failed is tried again, unless it took too long."""
         failed = self.rows.get(step.key, {"figures": {"failed": "not yet"}})["figures"].get("failed")
@@ -124,9 +129,10 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     pool = sentences(list(texts.documents.values()))
     corpora = corpora_of(texts, pool, args.chunks, args.cache)
     systems = ready_systems(args)
-    records = Records(args.cache / "records.jsonl")
-    every = steps(corpora, list(systems), args.repeats)
-    wanted = [step for step in every if args.fresh or not records.has(step)]
+    records = Records(args.cache / f"records-{usable_cores()}-cores.jsonl")
+    if args.fresh:
+        records.forget(list(systems))
+    wanted = [step for step in steps(corpora, list(systems), args.repeats) if not records.has(step)]
     deadline = time.monotonic() + 60 * args.minutes
     for number, step in enumerate(wanted):
         left = sum(later.expected_s() for later in wanted[number:]) / 60
@@ -163,9 +169,13 @@ def report(corpora: Sequence[Corpus], systems: Mapping[str, System], records: Re
     }
 
 
+def usable_cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def machine() -> dict[str, Any]:
     processor = platform.processor() or platform.machine()
-    return {"processor": processor, "cores": len(os.sched_getaffinity(0)), "python": platform.python_version()}
+    return {"processor": processor, "cores": usable_cores(), "python": platform.python_version()}
 
 
 def main() -> None:
@@ -180,7 +190,7 @@ def main() -> None:
     parser.add_argument("--cores", type=int, help="which each system may use; 1 is steadier on a busy machine")
     parser.add_argument("--limit", type=float, default=300, help="seconds without a reply until one is given up")
     parser.add_argument("--minutes", type=float, default=10**6, help="stop after; run again to go on")
-    parser.add_argument("--fresh", action="store_true", help="measure again what was measured before")
+    parser.add_argument("--fresh", action="store_true", help="forget what was measured of these systems")
     parser.add_argument("--cache", type=Path, default=PROJECT / ".bench")
     parser.add_argument("--json", type=Path, metavar="FILE")
     args = parser.parse_args()
@@ -188,7 +198,7 @@ def main() -> None:
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: args.cores])  # every process started from here has it
     found = run(args)
     print(found["table"], found["growth_table"], sep="\n\n")
-    print("", *found["failures"], sep="\n- ")
+    print("\nWhat failed:", *(found["failures"] or ["nothing"]), sep="\n- ")
     print("\nPincite is behind in:", *(found["behind"] or ["nothing measured"]), sep="\n- ")
     if args.json:
         args.json.write_text(json.dumps(found, indent=1))

@@ -94,7 +94,7 @@ def summary(records: Sequence[Mapping[str, Any]], *, documents: int) -> dict[str
 
 
 def middle(values: Sequence[Any]) -> Any:
-    return values[-1] if isinstance(values[-1], str) else statistics.median(values)
+    return values[0] if isinstance(values[0], str) else statistics.median(values)
 
 
 def cell(row: Row, figures: Mapping[str, Any], about: Mapping[str, Any]) -> str:
