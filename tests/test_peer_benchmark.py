@@ -130,11 +130,11 @@ def test_the_table_says_in_words_what_a_system_cannot_do_and_where_pincite_is_be
     abouts = {"pincite": {"title": "Pincite"}, "fake": {"title": "Fake", "cannot": {"ask": "no: it has no reader"}}}
     results = {
         "pincite": {"ask_p50_ms": 80.0, "add_s": 0.2, "documents_a_s": 20.0, "hit_at_5": 0.9},
-        "fake": {"add_s": 0.1, "documents_a_s": 10.0, "hit_at_5": 0.9},
+        "fake": {"add_s": 0.1, "add_cpu_s": 0.05, "documents_a_s": 10.0, "hit_at_5": 0.9},
     }
     printed = table(results, abouts)
     assert "| cited answer, p50, ms | 80 | no: it has no reader |" in printed
-    assert "| one document added and found, warm, s | 0.200 | **0.100** |" in printed
+    assert "| one document added and found, warm, s | 0.200 | **0.100 (0.050)** |" in printed
     assert "| ingest and save, documents/s | **20.0** | 10.0 |" in printed
     assert behind(results, abouts) == ["one document added and found, warm, s: Pincite 0.200, Fake 0.100"]
 
@@ -205,6 +205,7 @@ def test_vectors_of_the_table_are_the_same_in_every_process_and_of_unit_length()
 def test_the_command_measures_and_reports_a_system(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     fake = system(tmp_path)
     monkeypatch.setattr(peers, "ready_systems", lambda *_: {"fake": fake})
+    monkeypatch.setattr(peers, "MEASURES", {name: MEASURES[name] for name in ("ingest", "cold")})
     args = argparse.Namespace(
         data=[], documents=9, characters=500, chunks=[], cache=tmp_path, limit=60, repeats=1, fresh=False, minutes=9
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import shutil
 import statistics
 import subprocess
@@ -13,7 +14,7 @@ from typing import Any
 
 from benchmarks.peers.corpus import ONE_CHUNK, WORDS_OF_AN_ADDED_DOCUMENT, Corpus, added_document
 from benchmarks.peers.environments import surroundings
-from benchmarks.peers.session import Session, SystemFailed
+from benchmarks.peers.session import Session, SystemFailed, Timed
 
 SERVE = Path(__file__).parent / "serve.py"
 K = 5
@@ -74,8 +75,7 @@ def ingest(system: System, corpus: Corpus, pool: Sequence[str], label: str) -> F
         done = session.timed("ingest", folder=str(corpus.folder))
         figures = session.request("tokens")
     disk = sum(path.stat().st_size for path in index.rglob("*") if path.is_file())
-    figures |= {"ingest_s": done.seconds, "ingest_cpu_s": done.cpu_s}
-    return {**figures, "ingest_mb": session.peak_mb, "disk_mb": disk / 1e6}
+    return {**figures, **_medians("ingest", [done]), "ingest_mb": session.peak_mb, "disk_mb": disk / 1e6}
 
 
 def warm(system: System, corpus: Corpus, pool: Sequence[str], label: str) -> Figures:
@@ -87,39 +87,32 @@ def warm(system: System, corpus: Corpus, pool: Sequence[str], label: str) -> Fig
             session.request("retrieve", question=question.text, k=K)
         figures |= _retrieved(session, corpus)
         if not system.cannot("ask"):
-            asked = [session.timed("ask", question=question.text).seconds for question in corpus.questions[:ANSWERS]]
-            figures |= {"ask_p50_ms": 1000 * statistics.median(asked), "ask_p95_ms": 1000 * percentile_95(asked)}
+            asked = [session.timed("ask", question=question.text) for question in corpus.questions[:ANSWERS]]
+            figures |= _percentiles("ask", asked)
         if not system.cannot("rerun"):
-            figures["rerun_s"] = session.timed("rerun", folder=str(corpus.folder)).seconds
-        figures["add_s"] = statistics.median(_added(session, corpus, pool, label))
+            figures |= _medians("rerun", [session.timed("rerun", folder=str(corpus.folder))])
+        figures |= _medians("add", _added(session, corpus, pool, label))
     return {**figures, "warm_mb": session.peak_mb}
 
 
 def _retrieved(session: Session, corpus: Corpus) -> Figures:
-    took, hits = [], []
-    for question in corpus.questions:
-        took.append(session.timed("retrieve", question=question.text, k=K))
-        if question.answered_by and not corpus.table:
-            hits.append(question.answered_by in took[-1].reply)
-    seconds = [one.seconds for one in took]
-    figures = {
-        "retrieve_p50_ms": 1000 * statistics.median(seconds),
-        "retrieve_p95_ms": 1000 * percentile_95(seconds),
-        "retrieve_cpu_ms": 1000 * statistics.median(one.cpu_s for one in took),
-    }
-    return figures | ({"hit_at_5": statistics.mean(hits)} if hits else {})
+    took = [session.timed("retrieve", question=question.text, k=K) for question in corpus.questions]
+    hits = [
+        question.answered_by in one.reply
+        for question, one in zip(corpus.questions, took, strict=True)
+        if question.answered_by and not corpus.table
+    ]
+    return _percentiles("retrieve", took) | ({"hit_at_5": statistics.mean(hits)} if hits else {})
 
 
-def _added(session: Session, corpus: Corpus, pool: Sequence[str], label: str) -> list[float]:
-    seconds: list[float] = []
-    while len(seconds) < ADDED and sum(seconds) < ENOUGH_S:
-        start = time.perf_counter()
-        _add(session, corpus, pool, f"{label}-{len(seconds)}")
-        seconds.append(time.perf_counter() - start)
-    return seconds
+def _added(session: Session, corpus: Corpus, pool: Sequence[str], label: str) -> list[Timed]:
+    took: list[Timed] = []
+    while len(took) < ADDED and sum(one.seconds for one in took) < ENOUGH_S:
+        took.append(_add(session, corpus, pool, f"{label}-{len(took)}"))
+    return took
 
 
-def _add(session: Session, corpus: Corpus, pool: Sequence[str], label: str) -> None:
+def _add(session: Session, corpus: Corpus, pool: Sequence[str], label: str) -> Timed:
     """Add a document and find it.
 
     Raises:
@@ -127,51 +120,69 @@ def _add(session: Session, corpus: Corpus, pool: Sequence[str], label: str) -> N
     """
     words = ONE_CHUNK[0] if corpus.table else WORDS_OF_AN_ADDED_DOCUMENT
     text, question = added_document(pool, label, words=words)
-    session.request("add", name=question.answered_by, text=text)
-    if question.answered_by not in session.request("retrieve", question=question.text, k=K):
+    added = session.timed("add", name=question.answered_by, text=text)
+    found = session.timed("retrieve", question=question.text, k=K)
+    if question.answered_by not in found.reply:
         raise SystemFailed("failed: the added document is not found")
+    return Timed(None, added.seconds + found.seconds, added.cpu_s + found.cpu_s)
 
 
 def cold(system: System, corpus: Corpus, pool: Sequence[str], label: str) -> Figures:
     """From the start of a process to the passages of one question; to a cited answer where the system has answers."""
-    if command := system.command("retrieve", corpus):
-        figures = {"cold_retrieve_s": _run(system, command)}
-    else:
-        with system.session(corpus) as session:
-            session.request("open")
-            session.request("retrieve", question=corpus.questions[0].text, k=K)
-            figures = {"cold_retrieve_s": session.elapsed_s()}
-    if command := system.command("ask", corpus):
-        figures["cold_ask_s"] = _run(system, command)
-    return figures
+    question = corpus.questions[0].text
+    figures = _new_process(
+        "retrieve", system, corpus, lambda session: session.request("retrieve", question=question, k=K)
+    )
+    return figures if system.cannot("ask") else figures | _new_process("ask", system, corpus, lambda session: None)
 
 
 def cold_rerun(system: System, corpus: Corpus, pool: Sequence[str], label: str) -> Figures:
     """From the start of a process to the end of a run that found nothing changed."""
     if system.cannot("rerun"):
         return {}
-    if command := system.command("rerun", corpus):
-        return {"cold_rerun_s": _run(system, command)}
-    with system.session(corpus) as session:
-        session.request("open")
-        session.request("rerun", folder=str(corpus.folder))
-        return {"cold_rerun_s": session.elapsed_s()}
+    return _new_process("rerun", system, corpus, lambda session: session.request("rerun", folder=str(corpus.folder)))
 
 
 def cold_add(system: System, corpus: Corpus, pool: Sequence[str], label: str) -> Figures:
     """From the start of a process until a document was added, saved and found."""
+    return _new_process("add", system, corpus, lambda session: _add(session, corpus, pool, f"cold-{label}"))
+
+
+def _new_process(what: str, system: System, corpus: Corpus, work: Callable[[Session], object]) -> Figures:
+    """Return what a new process takes: by the system's command line where it has one, else by opening the index."""
+    if command := system.command(what, corpus):
+        return _medians(f"cold_{what}", [_run(system, command)])
     with system.session(corpus) as session:
         session.request("open")
-        _add(session, corpus, pool, f"cold-{label}")
-        return {"cold_add_s": session.elapsed_s()}
+        work(session)
+        seconds = session.elapsed_s()
+    return _medians(f"cold_{what}", [Timed(None, seconds, session.cpu_s)])
 
 
-def _run(system: System, command: Sequence[str]) -> float:
-    start = time.perf_counter()
+def _run(system: System, command: Sequence[str]) -> Timed:
+    start, before = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
     done = subprocess.run(command, env=surroundings(system.python), capture_output=True, text=True)
     if done.returncode:
         raise SystemFailed(f"failed: {(done.stderr.strip().splitlines() or ['no words'])[-1][:200]}")
-    return time.perf_counter() - start
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    spent = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return Timed(None, time.perf_counter() - start, spent)
+
+
+def _medians(name: str, took: Sequence[Timed]) -> Figures:
+    return {
+        f"{name}_s": statistics.median(one.seconds for one in took),
+        f"{name}_cpu_s": statistics.median(one.cpu_s for one in took),
+    }
+
+
+def _percentiles(name: str, took: Sequence[Timed]) -> Figures:
+    seconds = [one.seconds for one in took]
+    return {
+        f"{name}_p50_ms": 1000 * statistics.median(seconds),
+        f"{name}_p95_ms": 1000 * percentile_95(seconds),
+        f"{name}_cpu_ms": 1000 * statistics.median(one.cpu_s for one in took),
+    }
 
 
 def percentile_95(values: Sequence[float]) -> float:

@@ -31,9 +31,10 @@ class Timed:
 
 
 class Session:
-    """One process. Leaving the context ends it; then ``peak_mb`` is the most memory it held."""
+    """One process. Leaving the context ends it; then ``peak_mb`` and ``cpu_s`` say what it held and took in all."""
 
     peak_mb: float
+    cpu_s: float
 
     def __init__(self, command: Sequence[str], *, environ: Mapping[str, str], log: Path, limit_s: float) -> None:
         self.started = time.perf_counter()
@@ -85,6 +86,7 @@ class Session:
         _, status, usage = os.wait4(self._process.pid, 0)
         self._process.returncode = os.waitstatus_to_exitcode(status)
         self._process.stdout.close()
+        self.cpu_s = usage.ru_utime + usage.ru_stime
         self.peak_mb = usage.ru_maxrss * _BYTES_A_UNIT / 1e6
 
     def _last_words(self) -> str:
