@@ -33,15 +33,24 @@ class Peer:
 
     def ingest(self, folder: Path) -> None:
         self.file.parent.mkdir(parents=True)
+        self.connect()
         self.put(self.read(folder))
         self.embedded = [document.content for document in self.store.filter_documents()]
 
     def open(self) -> None:
         self.store = InMemoryDocumentStore.load_from_disk(str(self.file))
-        self.searching = Pipeline()
+        self.connect()
+
+    def connect(self) -> None:
+        self.searching, self.indexing = Pipeline(), Pipeline()
         self.searching.add_component("embed", self.embed_question)
         self.searching.add_component("retrieve", InMemoryEmbeddingRetriever(self.store))
         self.searching.connect("embed.embedding", "retrieve.query_embedding")
+        self.indexing.add_component("split", self.split)
+        self.indexing.add_component("embed", self.embed)
+        self.indexing.add_component("write", DocumentWriter(self.store))
+        self.indexing.connect("split", "embed")
+        self.indexing.connect("embed", "write")
 
     def retrieve(self, question: str, k: int) -> list[str]:
         found = self.searching.run({"embed": {"text": question}, "retrieve": {"top_k": k}})
@@ -57,13 +66,8 @@ class Peer:
             self.put({name: documents[name] for name in checked["misses"]})
 
     def put(self, documents: dict[str, str]) -> None:
-        indexing = Pipeline()
-        for name, part in (("split", self.split), ("embed", self.embed), ("write", DocumentWriter(self.store))):
-            indexing.add_component(name, part)
-        indexing.connect("split", "embed")
-        indexing.connect("embed", "write")
         whole = [Document(content=text, meta={"name": name}) for name, text in documents.items()]
-        indexing.run({"split": {"documents": whole}})
+        self.indexing.run({"split": {"documents": whole}})
         self.store.save_to_disk(str(self.file))
 
     def read(self, folder: Path) -> dict[str, str]:

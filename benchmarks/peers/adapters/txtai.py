@@ -7,6 +7,7 @@
 from pathlib import Path
 
 from txtai import Embeddings
+from txtai.vectors import HFVectors
 
 
 class Peer:
@@ -23,9 +24,10 @@ class Peer:
         self.embeddings = Embeddings(path=str(model), hybrid=True, content=True)
 
     def use_table(self, made_vectors) -> None:
-        embed = Embeddings(path=self.embeddings.config["path"]).batchtransform
-        self.transform = lambda texts: made_vectors(texts) if len(texts) > 1 else embed(texts)
-        self.embeddings = Embeddings(method="external", transform=self.transform, hybrid=True, content=True)
+        embed = HFVectors.encode
+        HFVectors.encode = lambda own, texts, category=None: (
+            made_vectors(texts) if len(texts) > 1 else embed(own, texts, category)
+        )
 
     def ingest(self, folder: Path) -> None:
         documents = {path.name: path.read_text() for path in sorted(folder.glob("*.txt"))}
