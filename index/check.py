@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,20 +11,20 @@ from typing import Any
 
 import numpy as np
 
-from index.build import build_lock, index_id_of, refuse_mismatch
+from index.build import build_lock
 from index.chunking import ChunkingConfig
+from index.committing import Progress, index_id_of
 from index.documents import Chunk, Document, with_heading
 from index.embedding import Encoder, Fingerprint, load_encoder
 from index.errors import DocumentNotFound, IndexDamaged, IndexEmpty, system_errors
 from index.planning import Planner, ToCut, vector_key
+from index.refusals import refuse_mismatch
 from index.search_folder import SearchFiles, open_search_folder, write_search_folder
 from index.store import FILE_NAME, UNIT_TOLERANCE, PlannedDocument, Store
 
 _SAME = 1e-3  # both are half precision
 _DOCUMENTS_AT_A_TIME = 100
 _CHUNKS_AT_A_TIME = 4096
-
-Progress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True, slots=True)

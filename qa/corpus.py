@@ -12,8 +12,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from index.build import BuildReport, Progress, build_index
+from index.build import BuildReport, build_index
 from index.changes import PendingChanges, pending_changes
+from index.committing import Progress
 from index.documents import Document, Span
 from index.embedding import Encoder, load_encoder
 from index.errors import DocumentNotFound, IndexEmpty, IndexMismatch

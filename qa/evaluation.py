@@ -35,7 +35,7 @@ from qa.metrics import (
 from qa.results import Answer, Citation, Passage, Verdict
 
 if TYPE_CHECKING:
-    from index.build import Progress as BuildProgress
+    from index.committing import Progress as BuildProgress
     from index.embedding import Encoder
     from qa.reader import Reader
 

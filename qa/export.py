@@ -73,9 +73,9 @@ def verdict(answer: Answer) -> str:
 
 
 def facts(citation: Citation) -> list[str]:
-    """Return title, publisher, date and place of a citation, as far as there are such, as plain text."""
+    """Return title, author, publisher, date and place of a citation, as far as there are such, as plain text."""
     publisher = citation.source if citation.source != citation.path else None
-    known = [citation.title, publisher, citation.date, f"{citation.path}, {citation.place}"]
+    known = [citation.title, citation.author, publisher, citation.date, f"{citation.path}, {citation.place}"]
     return [fact for fact in known if fact]
 
 

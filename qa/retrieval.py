@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import datetime
 import math
+import os
 import re
+import unicodedata
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 import numpy.typing as npt
@@ -140,8 +144,9 @@ def candidates(
     query: Query, snapshot: Snapshot, count: int, allowed: npt.NDArray[np.int64] | None
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32], npt.NDArray[np.float32]]:
     """Return the chunks either ranking puts among its best, with both scores of each."""
+    words = _words_thread().submit(snapshot.lexical.search, lexical_terms(query.text), k=count, allowed=allowed)
     dense_ids, _ = snapshot.vectors.search(query.vector, k=count, allowed=allowed)
-    lexical_ids, bm25 = snapshot.lexical.search(lexical_terms(query.text), k=count, allowed=allowed)
+    lexical_ids, bm25 = words.result()
     chunk_ids = np.union1d(dense_ids, lexical_ids)
     if not len(chunk_ids):
         return chunk_ids, np.empty(0, dtype=np.float32), np.empty(0, dtype=np.float32)
@@ -151,13 +156,23 @@ def candidates(
     return chunk_ids, dense, lexical
 
 
+@cache
+def _words_thread() -> ThreadPoolExecutor:
+    """Words are looked up while vectors are compared: both are done outside of the interpreter."""
+    return ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="pincite-words")
+
+
+os.register_at_fork(after_in_child=_words_thread.cache_clear)  # a forked process has no threads but its own
+
+
 def lexical_terms(text: str) -> list[str]:
     """Return what of a question is looked up word by word: its content words, or all its words when it has none."""
     return list(dict.fromkeys(index_terms(" ".join(_content_words(text)) or text)))
 
 
 def _content_words(text: str) -> list[str]:
-    return [word for word in re.findall(r"\w+", text) if word.casefold() not in STOPWORDS]
+    composed = unicodedata.normalize("NFC", text)  # as words are looked up
+    return [word for word in re.findall(r"\w+", composed) if word.casefold() not in STOPWORDS]
 
 
 def _allowed_ids(snapshot: Snapshot, filters: Filters | None) -> npt.NDArray[np.int64] | None:

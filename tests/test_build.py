@@ -404,6 +404,21 @@ def test_a_build_killed_between_two_commits_does_not_read_again_what_it_committe
     assert check_index(index_dir).is_sound
 
 
+def test_a_rebuild_commits_as_it_goes_unless_the_model_is_another(index_dir: Path, tmp_path: Path) -> None:
+    """So a rebuild does not hold all that it has cut, and answers never mix two models."""
+    folder = long_folder(tmp_path, 80)
+    config = BuildConfig(commit_after_s=0, rebuild=True)
+    first = build_index(index_dir, [folder], encoder=StubEncoder(), config=config)
+    assert first.generation > 1
+    again = build_index(index_dir, [folder], encoder=StubEncoder(), config=config)
+    assert again.generation > first.generation + 1
+    assert (again.index_id, again.chunks, again.embedded) == (first.index_id, first.chunks, 0)
+    assert check_index(index_dir).is_sound
+    other = build_index(index_dir, [folder], encoder=StubEncoder().of_model("other"), config=config)
+    assert other.generation == again.generation + 1
+    assert check_index(index_dir).is_sound
+
+
 def test_nothing_vanishes_on_the_way_of_a_build_that_moves_files(index_dir: Path, tmp_path: Path) -> None:
     folder = long_folder(tmp_path, 80)
     build_index(index_dir, [folder], encoder=StubEncoder())

@@ -70,6 +70,12 @@ def test_ask_prints_a_cited_answer_and_the_same_as_json(indexed: Run) -> None:
     assert plain["claims"][0]["quotes"][0]["citation"]["id"] in out
 
 
+def test_ask_names_the_author_of_a_quote(run: Run, folder: Path) -> None:
+    (folder / "ferry.md").write_text("---\nauthor: Jane van der Doe\n---\nThe ferry of Lindau carries nine cars.\n")
+    run("index", str(folder))
+    assert "Jane van der Doe" in run("ask", "What carries the ferry of Lindau?")[1]
+
+
 def test_ask_says_when_the_documents_do_not(indexed: Run) -> None:
     code, out, _ = indexed("ask", "Who won the World Cup in Brazil?")
     assert code == 0

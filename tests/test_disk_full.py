@@ -12,7 +12,19 @@ from pathlib import Path
 
 import pytest
 from conftest import StubEncoder
-from faults import Child, Counter, Operation, Scene, evenly, in_child, make_scene, operations, problems_after, state_of
+from faults import (
+    Child,
+    Counter,
+    Operation,
+    Scene,
+    evenly,
+    in_child,
+    make_scene,
+    operations,
+    problems_after,
+    state_of,
+    unprivileged,
+)
 from typer.testing import CliRunner
 
 import index.embedding
@@ -74,19 +86,6 @@ def test_a_file_that_cannot_grow_loses_nothing(scene: Scene) -> None:
         outcomes.append(ended.error)
         assert not problems_after(scene), f"at most {size} bytes"
     assert isinstance(outcomes[0], StorageError)
-
-
-def unprivileged(work: Callable[[], object]) -> Child:
-    """Run in a child that may not write where it does not own; root may everywhere."""
-
-    def run() -> object:
-        if os.geteuid() == 0:
-            os.setgroups([])
-            os.setgid(65534)
-            os.setuid(65534)
-        return work()
-
-    return in_child(run)
 
 
 @pytest.fixture

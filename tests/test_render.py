@@ -175,6 +175,14 @@ def test_the_byline_says_who_hands_a_speaker_s_words_on() -> None:
     assert "b" not in card.tags
 
 
+def test_the_byline_names_the_author_escaped_and_shortened() -> None:
+    for author, shown in (("Jane <b>Doe", "Jane <b>Doe"), ("Many Names, " * 40, f"{'Many Names, ' * 6}Many Nam …")):
+        document = Document("It was 370.", (Source("a.txt", publisher="The Hall", author=author, date="2017-03-03"),))
+        card = Parsed(render.answer_card(answer("q", Claim("370", (quote(document, document.text, "370"),)))))
+        assert card.inside["bdi"][:2] == ["The Hall", shown]
+        assert "b" not in card.tags
+
+
 def test_chips_are_numbered_and_are_their_own_links(differs: Answer) -> None:
     card = Parsed(render.answer_card(differs))
     assert card.inside["a"] == ["Open citation 1", "Open citation 2"]

@@ -108,3 +108,15 @@ def test_content_words_carry_their_rarity(build: Build, index_dir: Path) -> None
 def test_a_question_of_common_words_alone_is_still_looked_up() -> None:
     assert lexical_terms("who is it?") == ["who", "is", "it"]
     assert lexical_terms("who controls the controls of Idlib?") == ["control", "idlib"]
+
+
+@pytest.mark.parametrize("question", ["where is the caf\u00e9 Ren\u00e9e", "where is the cafe\u0301 Rene\u0301e"])
+@pytest.mark.parametrize("text", ["The caf\u00e9 Ren\u00e9e is in Lyon.", "The cafe\u0301 Rene\u0301e is in Lyon."])
+def test_composed_and_decomposed_letters_find_each_other_and_texts_stay_as_they_are(
+    build: Build, folder: Path, index_dir: Path, encoder: StubEncoder, question: str, text: str
+) -> None:
+    (folder / "lyon.txt").write_text(text)
+    build()
+    first = Corpus.open(index_dir, encoder=encoder).retrieve(question)[0]
+    assert first.text == text
+    assert first.lexical_score > 0

@@ -99,7 +99,7 @@ def _print_not_found(answer: Answer) -> None:
 def _print_quote(number: int, quote: Quote) -> None:
     citation, start = quote.citation, quote.citation.span.start
     out.print(_marked(quote.text, quote.answer.start - start, quote.answer.end - start))
-    said_by = [str(quote.speaker) if quote.speaker else None, citation.source, citation.date]
+    said_by = [str(quote.speaker) if quote.speaker else None, citation.source, citation.author, citation.date]
     facts = [fact for fact in said_by if fact and fact != citation.path]
     facts.append(f"{citation.path}, {citation.place}")
     out.print(Text(f"[{number}] ", style="cyan").append(plain(" · ".join(facts))))

@@ -13,6 +13,7 @@ from ui.preview import Surroundings, shortened
 
 QUESTION_SHOWN = 4_000  # characters of a question that are echoed
 PATHS_LISTED = 20
+AUTHOR_SHOWN = 80  # characters of the authors under a quote; the source pane has them all
 
 
 def question(text: str) -> str:
@@ -141,12 +142,17 @@ def _tick(citation: Citation, checked: Checked) -> str:
     return f'<span class="tick amber">▲ source {"changed" if state == "changed" else "gone"}</span>'
 
 
+def _shortened(author: str) -> str:
+    return author if len(author) <= AUTHOR_SHOWN else f"{author[:AUTHOR_SHOWN].rstrip()} …"
+
+
 def _byline(chip: str, citation: Citation, *, speaker: Speaker | None = None, beside: str = "") -> str:
     said = f'<bdi class="speaker">{one_line(str(speaker))}</bdi>' if speaker else ""
     source = f'<bdi class="source">{one_line(citation.source)}</bdi>'
+    author = f'<bdi class="author">{one_line(_shortened(citation.author))}</bdi>' if citation.author else ""
     dated = f'<span class="date">{one_line(day(citation.date))}</span>' if citation.date else ""
     page = f'<span class="page">page {citation.page:,}</span>' if citation.page else ""
-    facts = f"{said}{source}{dated}{page}{_raw_tag(citation.quote)}{_copies(citation)}{beside}"
+    facts = f"{said}{source}{author}{dated}{page}{_raw_tag(citation.quote)}{_copies(citation)}{beside}"
     return f'<div class="byline">{chip}{facts}</div>'
 
 

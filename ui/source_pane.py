@@ -58,6 +58,7 @@ def source(opened: Opened) -> str:
     """Return the reader: head, then the document's text with the citation in a ``<mark>``."""
     citation = opened.citation
     facts = [
+        f'<bdi class="author">{one_line(citation.author)}</bdi>' if citation.author else "",
         f"<span>{one_line(day(citation.date))}</span>" if citation.date else "",
         f'<bdi class="path">{one_line(citation.path)}</bdi>',
         f"<span>page {citation.page:,}</span>" if citation.page else "",
