@@ -13,3 +13,10 @@ class QuestionError(AnsweringError, ValueError):
 
 class ReaderError(AnsweringError, RuntimeError):
     """The reader's weights are missing, damaged, or not the ones this version was made for."""
+
+
+class ExtraMissing(AnsweringError, ImportError):
+    """A part that is installed only when asked for is not there; the message says how to install it."""
+
+    def __init__(self, what: str, extra: str) -> None:
+        super().__init__(f'{what} needs packages that are not installed: pip install "pincite[{extra}]"')

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from typing import TYPE_CHECKING
 from urllib.parse import quote as percent_encoded
@@ -10,7 +11,9 @@ from qa.escaping import markdown, markdown_line
 from qa.results import Verdict
 
 if TYPE_CHECKING:
-    from qa.results import Answer, Citation, Passage, Quote
+    from collections.abc import Iterable
+
+    from qa.results import Answer, Citation, CitationCheck, Passage, Quote
     from qa.retrieval import Filters
 
 
@@ -49,17 +52,29 @@ def blocks(answer: Answer, *, page: str | None = None) -> list[str]:
         answer: words of documents in it show as themselves and do nothing.
         page: address of a served page; each number then opens its citation there.
     """
-    parts = [markdown(verdict(answer))]
-    number = 0
+    parts, numbers = [markdown(verdict(answer))], itertools.count(1)
     for claim in answer.claims:
         parts.append(f"## {markdown_line(claim.text)}")
         for quote in claim.quotes:
-            number += 1
-            parts += _quote(number, quote, page)
-    if not answer.claims:
-        for number, passage in enumerate(answer.related, 1):
-            parts += _passage(number, passage, page)
+            parts += _quote(next(numbers), quote, page)
+    return parts if answer.claims else parts + passage_blocks(answer.related, page=page)
+
+
+def passage_blocks(passages: Iterable[Passage], *, page: str | None = None) -> list[str]:
+    """Return passages with their places, in blocks of Markdown; see `blocks`."""
+    parts = []
+    for number, passage in enumerate(passages, 1):
+        parts += [_quoted(markdown(passage.text))]
+        parts += [f"{_number(number, passage.citation, page)} {_place(passage.citation)}"]
     return parts
+
+
+def citation_blocks(check: CitationCheck) -> list[str]:
+    """Return what became of a citation, and the words that stand there now, in blocks of Markdown."""
+    where = markdown_line(check.path or "no file the index remembers")
+    if check.citation is None:
+        return [f"{check.state.value}: {where}"]
+    return [f"{check.state.value}: {_place(check.citation)}", _quoted(markdown(check.citation.quote))]
 
 
 def verdict(answer: Answer) -> str:
@@ -92,13 +107,6 @@ def _words(quote: Quote) -> str:
     start = quote.citation.span.start
     answer = slice(quote.answer.start - start, quote.answer.end - start)
     return markdown(quote.text, slice(0) if quote.answer_text == quote.text else answer)
-
-
-def _passage(number: int, passage: Passage, page: str | None) -> list[str]:
-    return [
-        _quoted(markdown(passage.text)),
-        f"{_number(number, passage.citation, page)} {_place(passage.citation)}",
-    ]
 
 
 def _quoted(text: str) -> str:

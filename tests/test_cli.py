@@ -192,7 +192,8 @@ def test_help_and_status_load_no_model_library() -> None:
     program = (
         "import sys; from typer.testing import CliRunner; from ui.cli import app;"
         "CliRunner().invoke(app, ['--help']); CliRunner().invoke(app, ['status']);"
-        "print([m for m in ('torch', 'transformers', 'sentence_transformers', 'gradio') if m in sys.modules])"
+        "heavy = 'torch transformers sentence_transformers gradio mcp openai langchain_core llama_index'.split();"
+        "import qa; print([m for m in heavy if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", program], cwd=PROJECT, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
@@ -209,7 +210,7 @@ def test_status_of_an_index_loads_neither_numpy_nor_a_search_library_nor_pydanti
     assert done.stdout.splitlines()[-1] == "[]"
 
 
-@pytest.mark.parametrize("command", ["index", "ask", "search", "chat", "status", "cite", "check", "eval"])
+@pytest.mark.parametrize("command", ["index", "ask", "search", "chat", "mcp", "status", "cite", "check", "eval"])
 def test_every_command_explains_itself(command: str) -> None:
     result = CliRunner().invoke(app, [command, "--help"])
     assert result.exit_code == 0

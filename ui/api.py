@@ -27,6 +27,7 @@ from ui.api_models import (
     StatusModel,
     UpdateModel,
     UploadedModel,
+    what_is_wrong,
 )
 from ui.asking import answer_soon
 from ui.uploads import UploadRefused, save_upload
@@ -200,12 +201,7 @@ def _problem(
 
 
 async def _invalid(_: Request, error: Any) -> JSONResponse:
-    first = error.errors()[0]  # the value itself is not given back: it may be anything
-    place = [str(part) for part in first["loc"] if part not in ("body", "query", "path")]
-    if first["type"] == "json_invalid":
-        return _problem(422, "The request is not valid JSON.")
-    field = ".".join(place) or None
-    return _problem(422, f"{field}: {first['msg']}." if field else f"{first['msg']}.", field)
+    return _problem(422, *what_is_wrong(error.errors()[0]))  # without the value, which may be anything
 
 
 async def _question(_: Request, error: Any) -> JSONResponse:

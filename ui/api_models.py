@@ -5,6 +5,7 @@ Answers are the dictionaries of ``qa.results``, given as they are: these types d
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StrictInt, StrictStr, field_validator
@@ -166,7 +167,7 @@ class UpdateModel(_Given):
     index_id: str
 
 
-class StatusModel(_Given):
+class CorpusModel(_Given):
     index_id: str
     generation: int
     documents: int
@@ -176,7 +177,22 @@ class StatusModel(_Given):
     roots: list[str]
     built_at: str
     notes: list[dict[str, Any]]
+
+
+class StatusModel(CorpusModel):
     update: UpdateModel
+
+
+class PendingModel(_Given):
+    """Paths of files that an update would take in."""
+
+    new: list[str]
+    changed: list[str]
+    removed: list[str]
+
+
+class IndexStatusModel(CorpusModel):
+    pending: PendingModel
 
 
 class HealthModel(_Given):
@@ -186,6 +202,15 @@ class HealthModel(_Given):
 class UploadedModel(_Given):
     name: str
     sentence: str
+
+
+def what_is_wrong(error: Mapping[str, Any]) -> tuple[str, str | None]:
+    """Return one of pydantic's errors as a sentence, and the field that it is about."""
+    place = [str(part) for part in error["loc"] if part not in ("body", "query", "path")]
+    if error["type"] == "json_invalid":
+        return "The request is not valid JSON.", None
+    field = ".".join(place) or None
+    return (f"{field}: {error['msg']}." if field else f"{error['msg']}."), field
 
 
 class Problem(BaseModel):

@@ -267,6 +267,33 @@ def chat(
 
 
 @app.command()
+def mcp(index_dir: IndexOption = None, reader: ReaderOption = None) -> None:
+    """Offer the documents as tools to a language model's program, over the Model Context Protocol.
+
+    Such a program starts this command itself and talks to it on standard input and output. Tell it the command and its
+    arguments; the tools are ask, retrieve, cite and status. Needs: pip install "pincite\\[mcp]"
+
+    [dim]{"mcpServers": {"pincite": {"command": "pincite", "args": \\["mcp", "--index", "/home/me/.pincite"]}}}[/]
+    """
+    with _one_sentence():
+        from functools import cache
+
+        from qa.corpus import Corpus
+        from qa.errors import ExtraMissing
+
+        try:
+            from ui.tool_server import serve
+        except ModuleNotFoundError as error:
+            raise ExtraMissing("pincite mcp", "mcp") from error
+
+        if sys.stdin.isatty():
+            err.print("A program that speaks the Model Context Protocol starts this command. Ctrl-C ends it.")
+        # opened at the first call, so that an index which is not there yet is told to the model, and tried again
+        with suppress(KeyboardInterrupt):
+            serve(cache(lambda: Corpus.open(index_dir, reader=_named_reader(reader))))
+
+
+@app.command()
 def status(index_dir: IndexOption = None, as_json: JsonOption = False) -> None:
     """Say what is indexed, from what, when, and what has changed on disk since."""
     with _one_sentence():
