@@ -240,7 +240,7 @@ class Corpus:
         covered = stored_meta(self._index_dir, "roots")
         return Path(next(iter(covered))) if covered else self._index_dir.absolute().parent / "documents"
 
-    def update(self, *, on_progress: Progress) -> BuildReport:
+    def update(self, *, on_progress: Progress = lambda stage, done, total: None) -> BuildReport:
         """Bring the index up to date with its folders, in this thread; see `index.build.build_index`.
 
         Questions in other threads are answered from the generation before until the new one is committed.

@@ -65,7 +65,7 @@ def passage_blocks(passages: Iterable[Passage], *, page: str | None = None) -> l
     parts = []
     for number, passage in enumerate(passages, 1):
         parts += [_quoted(markdown(passage.text))]
-        parts += [f"{_number(number, passage.citation, page)} {_place(passage.citation)}"]
+        parts += [f"{number_of(number, passage.citation, page)} {_place(passage.citation)}"]
     return parts
 
 
@@ -96,7 +96,7 @@ def facts(citation: Citation) -> list[str]:
 
 def _quote(number: int, quote: Quote, page: str | None) -> list[str]:
     said = f"{markdown_line(str(quote.speaker))} · " if quote.speaker else ""
-    lines = [_quoted(_words(quote)), f"{_number(number, quote.citation, page)} {said}{_place(quote.citation)}"]
+    lines = [_quoted(_words(quote)), f"{number_of(number, quote.citation, page)} {said}{_place(quote.citation)}"]
     if quote.copies:
         lines.append("Nearly the same text: " + "; ".join(_place(copy) for copy in quote.copies))
     return lines
@@ -113,7 +113,8 @@ def _quoted(text: str) -> str:
     return "\n".join(f"> {line}" for line in text.strip().split("\n"))
 
 
-def _number(number: int, citation: Citation, page: str | None) -> str:
+def number_of(number: int, citation: Citation, page: str | None) -> str:
+    """Return a quote's number in brackets; with the address of a served page it opens the citation there."""
     return f"[\\[{number}\\]]({page}?cite={percent_encoded(citation.id)})" if page else f"[{number}]"
 
 

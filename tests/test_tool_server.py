@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import signal
 import subprocess
 import sys
 import threading
@@ -225,7 +226,9 @@ def test_without_the_package_the_command_says_what_to_install() -> None:
 
 
 def test_the_command_ends_when_its_client_is_gone_and_on_ctrl_c(tmp_path: Path) -> None:
-    for end in (lambda process: process.stdin.close(), lambda process: process.send_signal(2)):
+    gone = (lambda process: process.stdin.close(), 0)
+    ctrl_c = (lambda process: process.send_signal(signal.SIGINT), -signal.SIGINT)
+    for end, code in (gone, ctrl_c):
         process = subprocess.Popen(CLI, cwd=PROJECT, **dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE))
         assert process.stdin is not None
         process.stdin.write(json.dumps({"jsonrpc": "2.0", "id": 1, "method": "ping"}).encode() + b"\n")
@@ -233,6 +236,6 @@ def test_the_command_ends_when_its_client_is_gone_and_on_ctrl_c(tmp_path: Path) 
         assert process.stdout is not None
         assert json.loads(process.stdout.readline())["id"] == 1
         end(process)
-        assert process.wait(30) == 0
+        assert process.wait(60) == code
         assert process.stderr is not None
         assert process.stderr.read() == b""

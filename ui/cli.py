@@ -289,8 +289,7 @@ def mcp(index_dir: IndexOption = None, reader: ReaderOption = None) -> None:
         if sys.stdin.isatty():
             err.print("A program that speaks the Model Context Protocol starts this command. Ctrl-C ends it.")
         # opened at the first call, so that an index which is not there yet is told to the model, and tried again
-        with suppress(KeyboardInterrupt):
-            serve(cache(lambda: Corpus.open(index_dir, reader=_named_reader(reader))))
+        serve(cache(lambda: Corpus.open(index_dir, reader=_named_reader(reader))))
 
 
 @app.command()

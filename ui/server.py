@@ -22,7 +22,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from ui import api
+from ui import api, completions
 from ui.examples import Examples
 from ui.updates import Updates
 from ui.uploads import MAX_UPLOAD_BYTES
@@ -179,7 +179,10 @@ def start(corpus: Corpus, *, host: str = "127.0.0.1", port: int | None = None) -
         state_session_capacity=200,
         app_kwargs={
             "middleware": [Middleware(Gate, host=host)],
-            "routes": [Mount(api.PREFIX, api.build_api(corpus, workers, updates))],
+            "routes": [
+                Mount(api.PREFIX, api.build_api(corpus, workers, updates)),
+                Mount(completions.PREFIX, completions.build_completions(corpus, workers)),
+            ],
             "docs_url": None,
             "redoc_url": None,
             "openapi_url": None,

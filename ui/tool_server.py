@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import signal
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -219,6 +220,7 @@ async def _serve(server: Server[Any]) -> None:
 
 def serve(open_corpus: Callable[[], Corpus]) -> None:
     """Answer a client on standard input and output until it closes them."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # as an exception Ctrl-C would wait for the next line of the input
     workers = Workers()
     try:
         asyncio.run(_serve(build_server(open_corpus, workers)))
