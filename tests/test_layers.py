@@ -75,7 +75,7 @@ def test_a_forked_process_can_encode() -> None:
     expected = encoder.encode_documents(TEXTS[2:])
 
     def encode() -> np.ndarray:
-        signal.alarm(8)  # ends a child that waits for threads it does not have
+        signal.alarm(60)  # ends a child that waits for threads it does not have
         return encoder.encode_documents(TEXTS[2:])
 
     child = in_child(encode)
