@@ -17,6 +17,7 @@ from ui.examples import EXAMPLES
 
 if TYPE_CHECKING:
     from qa.corpus import Corpus
+    from qa.llm.composing import Composer
     from ui.examples import Examples
     from ui.workers import Workers
 
@@ -26,7 +27,7 @@ AT_ONCE = 32  # events of one kind in progress, most of them waiting for a worke
 QUESTION_TYPED = 20_000  # characters the box takes; more than a question may have, so that too long is said, not cut
 
 
-def build_page(corpus: Corpus, workers: Workers, begin_with: Examples) -> gr.Blocks:
+def build_page(corpus: Corpus, workers: Workers, begin_with: Examples, composer: Composer | None = None) -> gr.Blocks:
     """Return the page. Everything it shows is read from the corpus when it is shown, so a newer index shows too."""
     with gr.Blocks(title="Pincite", fill_width=True, analytics_enabled=False) as page:
         strip = gr.HTML(elem_id="strip", js_on_load=None, apply_default_css=False)
@@ -50,7 +51,7 @@ def build_page(corpus: Corpus, workers: Workers, begin_with: Examples) -> gr.Blo
         outbox = gr.HTML(elem_id="outbox", js_on_load=_asset("outbox.js"), apply_default_css=False)
         announcer = gr.HTML(elem_id="announcer", js_on_load="element.setAttribute('aria-live', 'polite')")
 
-        events = _Events(corpus, workers, begin_with)
+        events = _Events(corpus, workers, begin_with, composer)
         quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
         answered = [chat, turns, box, announcer, first_visit, strip]
         page.load(
@@ -88,10 +89,12 @@ def build_page(corpus: Corpus, workers: Workers, begin_with: Examples) -> gr.Blo
 class _Events:
     """What Gradio calls: the browser's data in, updates of components out. What they mean is decided in handlers."""
 
-    def __init__(self, corpus: Corpus, workers: Workers, examples: Examples) -> None:
+    def __init__(self, corpus: Corpus, workers: Workers, examples: Examples, composer: Composer | None) -> None:
         self.corpus = corpus
         self.workers = workers
         self.examples = examples
+        self.composer = composer
+        self.receiver = composer.settings.receiver() if composer else ""
 
     def show_first_visit(self) -> list[Any]:
         bar = handlers.narrow(self.corpus, Filters(), None)[1]
@@ -101,18 +104,24 @@ class _Events:
         visit = handlers.first_visit(self.corpus, self.examples)
         offered = [gr.Button(example, visible=True) for example in visit.examples]
         hidden = [gr.Button(visible=False)] * (EXAMPLES - len(offered))
-        return [handlers.status(self.corpus), visit.intro, *offered, *hidden]
+        return [handlers.status(self.corpus, self.receiver), visit.intro, *offered, *hidden]
 
     def add_turn(self, question: object, asked: tuple[handlers.Turn, ...], narrowed: Filters) -> Iterator[list[Any]]:
-        yield from self._shown(handlers.ask(self.corpus, self.workers, question, asked, filters=narrowed))
+        yield from self._shown(
+            handlers.ask(self.corpus, self.workers, question, asked, filters=narrowed, composer=self.composer)
+        )
 
     def ask_as_typed(self, asked: tuple[handlers.Turn, ...], event: gr.EventData) -> Iterator[list[Any]]:
-        yield from self._shown(handlers.ask_as_typed(self.corpus, self.workers, (event._data or {}).get("turn"), asked))
+        yield from self._shown(
+            handlers.ask_as_typed(
+                self.corpus, self.workers, (event._data or {}).get("turn"), asked, composer=self.composer
+            )
+        )
 
     def _shown(self, steps: Iterator[handlers.Progress]) -> Iterator[list[Any]]:
         for step, progress in enumerate(steps):
             emptied = gr.Textbox(value="") if step == 0 else gr.skip()
-            strip_now = handlers.status(self.corpus) if progress.announcement else gr.skip()
+            strip_now = handlers.status(self.corpus, self.receiver) if progress.announcement else gr.skip()
             chat_now = [_messages(progress), progress.turns]
             yield [*chat_now, emptied, progress.announcement, gr.Column(visible=False), strip_now]
 

@@ -23,9 +23,11 @@ from ui.printing import (
     print_address,
     print_answer,
     print_build,
+    print_composed,
     print_json,
     print_notes,
     print_passages,
+    print_receiver,
     print_report,
     print_table,
     progress_bars,
@@ -76,6 +78,22 @@ ReaderOption = Annotated[
         metavar="NAME",
         help="Find answers with this question-answering model of transformers, a folder or a hub name, instead of the "
         "bundled reader. Its threshold is not calibrated: pincite eval --reader NAME shows what it gives.",
+    ),
+]
+
+LlmUrlOption = Annotated[
+    str | None,
+    typer.Option(
+        "--llm-url",
+        metavar="URL",
+        help="Also ask a language model at this address of the OpenAI protocol, http://localhost:11434/v1. It is sent "
+        "the question and passages. Default: $PINCITE_LLM_URL, else none; '' for none.",
+    ),
+]
+LlmModelOption = Annotated[
+    str | None,
+    typer.Option(
+        "--llm-model", metavar="NAME", help="Its name there. Default: $PINCITE_LLM_MODEL. The key: $PINCITE_LLM_KEY."
     ),
 ]
 
@@ -204,6 +222,8 @@ def ask(
     since: SinceOption = None,
     until: UntilOption = None,
     reader: ReaderOption = None,
+    llm_url: LlmUrlOption = None,
+    llm_model: LlmModelOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Answer a question with quotes, each with its exact place, or say that the documents do not.
@@ -212,11 +232,26 @@ def ask(
     """
     with _one_sentence():
         from qa.corpus import Corpus
+        from ui.language_model import composer_for, configured
 
+        settings = configured(llm_url, llm_model)
         filters = _filters(source, document, since, until)
         corpus = Corpus.open(index_dir, reader=_named_reader(reader))
         answer = corpus.ask(_given(question), filters=filters)
-    print_json(answer.to_dict()) if as_json else print_answer(answer)
+        if not as_json:
+            print_answer(answer)
+        composer = composer_for(corpus, settings)
+        if composer is None:
+            if as_json:
+                print_json(answer.to_dict())
+            return
+        print_receiver(composer.settings)
+        steps = composer.compose(answer, filters=filters)
+        if as_json:
+            *_, composed = steps
+            print_json({**answer.to_dict(), "composed": composed.to_dict()})
+        else:
+            print_composed(steps)
 
 
 @app.command()
@@ -250,6 +285,8 @@ def chat(
     ] = "127.0.0.1",
     port: Annotated[int | None, typer.Option(help="Port. Default: 7860, or the next free one.")] = None,
     reader: ReaderOption = None,
+    llm_url: LlmUrlOption = None,
+    llm_model: LlmModelOption = None,
     open_browser: Annotated[bool, typer.Option("--open", help="Open the page in the browser.")] = False,
 ) -> None:
     """Serve the chat page on this machine. Ctrl-C stops it.
@@ -259,11 +296,16 @@ def chat(
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # one question a core: two on one thread each end before two on two
     with _one_sentence():
         from qa.corpus import Corpus
+        from ui.language_model import composer_for, configured
         from ui.server import serve
 
+        settings = configured(llm_url, llm_model)
         err.print("Loading …")
         corpus = Corpus.open(index_dir, reader=_named_reader(reader))
-        serve(corpus, host=host, port=port, open_browser=open_browser, on_ready=print_address)
+        composer = composer_for(corpus, settings)
+        if composer:
+            print_receiver(composer.settings)
+        serve(corpus, host=host, port=port, composer=composer, open_browser=open_browser, on_ready=print_address)
 
 
 @app.command()

@@ -6,6 +6,7 @@ import json
 import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from index.errors import DocumentNotFound, IndexEmpty, IndexingError
@@ -24,6 +25,7 @@ from ui.workers import TooBusy
 
 if TYPE_CHECKING:
     from qa.corpus import Corpus
+    from qa.llm.composing import Composer
     from ui.examples import Examples
     from ui.workers import Workers
 
@@ -100,52 +102,75 @@ def answer_as_json(corpus: Corpus, workers: Workers, question: object) -> str:
 
 
 def ask(
-    corpus: Corpus, workers: Workers, question: object, turns: tuple[Turn, ...], *, filters: Filters | None = None
+    corpus: Corpus,
+    workers: Workers,
+    question: object,
+    turns: tuple[Turn, ...],
+    *,
+    filters: Filters | None = None,
+    composer: Composer | None = None,
 ) -> Iterator[Progress]:
     """Yield the chat with a sign of life, then with the answer or with one sentence that says what is wrong.
 
-    A question that leans on the one before it is searched in full, and the answer says so.
+    A question that leans on the one before it is searched in full, and the answer says so. With a language model, what
+    it makes of the passages follows below the quotes as it is written.
     """
-    text = question if isinstance(question, str) else ""
-    yield from _add(
-        corpus, workers, Turn("", "", text, filters=filters or Filters()), turns, in_full=_in_full(text, turns)
-    )
+    turn = Turn("", "", question if isinstance(question, str) else "", filters=filters or Filters())
+    yield from _add(corpus, workers, turn, turns, composer=composer)
 
 
-def ask_as_typed(corpus: Corpus, workers: Workers, number: object, turns: tuple[Turn, ...]) -> Iterator[Progress]:
+def ask_as_typed(
+    corpus: Corpus, workers: Workers, number: object, turns: tuple[Turn, ...], *, composer: Composer | None = None
+) -> Iterator[Progress]:
     """Yield the chat with the last turn asked again, just as it was typed, or as it is when that is not the last."""
     if isinstance(number, int) and turns and number == len(turns) - 1:
-        yield from _add(corpus, workers, turns[-1], turns[:-1], in_full=None)
+        yield from _add(corpus, workers, turns[-1], turns[:-1], composer=composer, as_typed=True)
     else:
         yield Progress(turns)
 
 
-def _in_full(text: str, turns: tuple[Turn, ...]) -> str | None:
+def _in_full(text: str, turns: tuple[Turn, ...], composer: Composer | None) -> str | None:
+    """Return a question that leans on the one before it in full: in the model's words, else by rules."""
     answers = [turn.answer for turn in turns if turn.answer is not None]
     if not answers or len(text) > MAX_QUESTION_CHARACTERS:
         return None
-    before = answers[-1]
-    full = complete(text, FollowedUp(before.question, tuple(claim.text for claim in before.claims)))
+    before = FollowedUp(answers[-1].question, tuple(claim.text for claim in answers[-1].claims))
+    full = (composer.rewrite(text, before) if composer else None) or complete(text, before)
     return full if full and len(full) <= MAX_QUESTION_CHARACTERS else None
 
 
 def _add(
-    corpus: Corpus, workers: Workers, turn: Turn, turns: tuple[Turn, ...], *, in_full: str | None
+    corpus: Corpus,
+    workers: Workers,
+    turn: Turn,
+    turns: tuple[Turn, ...],
+    *,
+    composer: Composer | None,
+    as_typed: bool = False,
 ) -> Iterator[Progress]:
-    kept, asked = turns[1 - TURNS_KEPT :], render.question(turn.typed)
-    yield Progress((*kept, replace(turn, question=asked, reply=render.searching())))
-    reply, announcement, answer = _reply(corpus, workers, turn, in_full)
-    yield Progress((*kept, replace(turn, question=asked, reply=reply, answer=answer)), announcement)
+    kept, turn = turns[1 - TURNS_KEPT :], replace(turn, question=render.question(turn.typed))
+    yield Progress((*kept, replace(turn, reply=render.searching())))
+    in_full = None if as_typed else _in_full(turn.typed, turns, composer)
+    card, announcement, answer = _reply(corpus, workers, turn, in_full)
+    turn = replace(turn, reply=card(), answer=answer)
+    yield Progress((*kept, turn), announcement)
+    if composer is not None and answer is not None:
+        for beside, numbers, said in _composed(composer, answer, turn.filters):
+            yield Progress((*kept, replace(turn, reply=card(beside=beside, beside_numbers=numbers))), said)
 
 
-def _reply(corpus: Corpus, workers: Workers, turn: Turn, in_full: str | None) -> tuple[str, str, Answer | None]:
-    def answered() -> tuple[str, str, Answer | None]:
+def _reply(
+    corpus: Corpus, workers: Workers, turn: Turn, in_full: str | None
+) -> tuple[Callable[..., str], str, Answer | None]:
+    """Return what makes the reply, with something beside the quotes or without; its announcement; the answer."""
+
+    def answered() -> tuple[Callable[..., str], str, Answer | None]:
         answer = answer_soon(corpus, workers, in_full or turn.typed, filters=turn.filters).result()
-        card = render.answer_card(answer, checked=_checked(corpus, answer), completed=in_full is not None)
+        card = partial(render.answer_card, answer, checked=_checked(corpus, answer), completed=in_full is not None)
         return card, f"{render.verdict_line(answer)}.", answer
 
-    def refused(sentence: str) -> tuple[str, str, Answer | None]:
-        return render.problem(sentence), escaping.escape(sentence), None
+    def refused(sentence: str) -> tuple[Callable[..., str], str, Answer | None]:
+        return partial(render.problem, sentence), escaping.escape(sentence), None
 
     return _guarded(answered, refused)
 
@@ -163,6 +188,18 @@ def _checked(corpus: Corpus, answer: Answer) -> render.Checked:
         except DocumentNotFound:  # a newer generation dropped it since the answer was made
             states[citation.doc_id] = "missing"
     return render.Checked(states, around)
+
+
+def _composed(composer: Composer, answer: Answer, filters: Filters) -> Iterator[tuple[str, int, str]]:
+    """Yield the language model's part of an answer as it grows, how many numbers it takes, and what is announced."""
+    from ui.composed import announced, composed_section
+
+    try:
+        for composed in composer.compose(answer, filters=filters):
+            yield *composed_section(composed, answer), announced(composed)
+    except Exception:  # the quotes are there; an index that was removed meanwhile, say, must not take them away
+        _log.exception("the language model's part could not be shown")
+        yield render.problem(_UNEXPECTED), 0, _UNEXPECTED
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,9 +296,9 @@ def _citation_keys(ids: object) -> tuple[CitationKey, ...]:
     return tuple(keys)
 
 
-def status(corpus: Corpus) -> str:
-    """Return the strip at the top of the page."""
-    return _guarded(lambda: strip.status_strip(corpus.status()), strip.status_problem)
+def status(corpus: Corpus, receiver: str = "") -> str:
+    """Return the strip at the top of the page, which also says who receives text."""
+    return _guarded(lambda: strip.status_strip(corpus.status(), receiver), strip.status_problem)
 
 
 def first_visit(corpus: Corpus, examples: Examples) -> FirstVisit:

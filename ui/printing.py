@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     from index.build import BuildReport
     from qa.evaluation import EvaluationReport
+    from qa.llm.composing import Composed, Sentence
+    from qa.llm.settings import Settings
     from qa.results import Answer, Quote
 
 out = Console(highlight=False, soft_wrap=True)
@@ -160,3 +162,38 @@ def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]
     for row in rows:
         table.add_row(*row)
     out.print(table)
+
+
+def print_receiver(settings: Settings) -> None:
+    """Say who is sent text, before it is."""
+    from ui.language_model import SENT
+
+    err.print(plain(f"Sent to {settings.receiver()}: {SENT}."))
+
+
+def print_composed(steps: Iterator[Composed]) -> None:
+    """Print the model's checked sentences as they come, then the spans it names, then what is unsupported."""
+    printed = 0
+    for composed in steps:
+        if not printed and composed.supported:
+            out.print(
+                plain(f"\nLanguage model, {composed.receiver}; its words, checked against what they name:", "bold")
+            )
+        for sentence in composed.supported[printed:]:
+            out.print(plain(_with_numbers(sentence)))
+        printed = len(composed.supported)
+    for span in composed.spans:
+        out.print(Text(f"\n(m{span.number}) ", style="cyan").append(plain(span.citation.quote.strip())))
+        out.print(plain(f"    {span.citation.path}, {span.citation.place} · pincite cite {span.citation.id}", "dim"))
+    if composed.unsupported:
+        out.print(plain("\nUnsupported, not borne out by the documents:", "bold"))
+    for sentence in composed.unsupported:
+        out.print(plain(f"  {_with_numbers(sentence)}  ({sentence.problem})", "dim"))
+    if composed.problem:
+        err.print(plain(composed.problem))
+    elif not composed.sentences and not composed.spans:
+        out.print("\nThe language model found nothing in the passages that it could show.")
+
+
+def _with_numbers(sentence: Sentence) -> str:
+    return " ".join([sentence.text, *(f"(m{number})" for number in sentence.numbers)])

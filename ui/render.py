@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import itertools
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -59,24 +60,34 @@ class Checked:
     surroundings: Surroundings = field(default_factory=dict)
 
 
-def answer_card(answer: Answer, *, checked: Checked = Checked(), completed: bool = False) -> str:
+def answer_card(
+    answer: Answer,
+    *,
+    checked: Checked = Checked(),
+    completed: bool = False,
+    beside: str = "",
+    beside_numbers: int = 0,
+) -> str:
     """Return the answer as one line of HTML: a line break would end the HTML block for Markdown.
 
     Args:
         answer: what is shown.
         checked: what is shown beside its citations.
         completed: the question was completed from the one before, which is said and can be undone.
+        beside: what stands below the quotes, as HTML; it uses the next ``beside_numbers`` numbers.
     """
-    numbers = iter(range(1, len(answer.quotes) + len(answer.related) + 1))
+    numbers = itertools.count(1)
     differs = answer.verdict is Verdict.DIFFERS
     body = "".join(
         _claim(claim, numbers, f"Claim {n}" if differs else "", checked) for n, claim in enumerate(answer.claims, 1)
     )
     if answer.verdict is Verdict.NOT_FOUND:
         body = f'<p class="why">{_why_not_found(answer)}</p>'
+    numbers = itertools.count(len(answer.quotes) + beside_numbers + 1)
     return (
         f'<article class="answer {answer.verdict.value}">{_searched(answer) if completed else ""}'
-        f'<h2 class="verdict">{verdict_line(answer)}</h2>{body}{_related(answer, numbers, checked)}{_ACTS}</article>'
+        f'<h2 class="verdict">{verdict_line(answer)}</h2>{body}{beside}{_related(answer, numbers, checked)}{_ACTS}'
+        "</article>"
     )
 
 

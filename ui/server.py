@@ -30,6 +30,7 @@ from ui.workers import Workers
 
 if TYPE_CHECKING:
     from qa.corpus import Corpus
+    from qa.llm.composing import Composer
 
 DEFAULT_PORT = 7860
 PORTS_TRIED = 100
@@ -141,13 +142,16 @@ class RunningPage:
     stop: Callable[[], None]
 
 
-def start(corpus: Corpus, *, host: str = "127.0.0.1", port: int | None = None) -> RunningPage:
+def start(
+    corpus: Corpus, *, host: str = "127.0.0.1", port: int | None = None, composer: Composer | None = None
+) -> RunningPage:
     """Serve the page in the background and return once it answers.
 
     Args:
         corpus: what the page asks.
         host: address to listen on; anything but the default lets other machines in.
         port: None takes 7860, or the next free one.
+        composer: asks a language model beside the quotes; None asks none.
 
     Raises:
         OSError: the named port, or each of 100 ports, is taken.
@@ -157,7 +161,7 @@ def start(corpus: Corpus, *, host: str = "127.0.0.1", port: int | None = None) -
     from ui import app  # Gradio takes seconds to import and reads its environment while it does
 
     workers, updates, examples = Workers(), Updates(corpus), Examples(corpus)
-    page = app.build_page(corpus, workers, examples)
+    page = app.build_page(corpus, workers, examples, composer)
     page.queue(api_open=False, max_size=WAITING_EVENTS)
     page.launch(
         server_name=host,
@@ -203,6 +207,7 @@ def serve(
     *,
     host: str = "127.0.0.1",
     port: int | None = None,
+    composer: Composer | None = None,
     open_browser: bool = False,
     on_ready: Callable[[str], None] | None = None,
 ) -> None:
@@ -214,7 +219,7 @@ def serve(
     """
     with ThreadPoolExecutor(1, thread_name_prefix="warming up") as pool:  # the models come while Gradio is imported
         warming = pool.submit(corpus.warm_up)
-        page = start(corpus, host=host, port=port)
+        page = start(corpus, host=host, port=port, composer=composer)
     _log.info("serving the page at %s", page.url)
     try:
         warming.result()

@@ -14,12 +14,13 @@ if TYPE_CHECKING:
 SKIPPED_LISTED = 50
 
 
-def status_strip(status: CorpusStatus) -> str:
-    """Return what is indexed, in one line."""
+def status_strip(status: CorpusStatus, receiver: str = "") -> str:
+    """Return what is indexed, and who receives text, in one line."""
     facts = [f'<button type="button" class="library">{count(status.documents, "document")}</button>']
     if status.newest_date:
         facts.append(f"newest {one_line(day(status.newest_date))}")
-    facts += [f'index <code title="{one_line(status.index_id)}">{one_line(status.index_id[:6])}</code>', "offline"]
+    facts.append(f'index <code title="{one_line(status.index_id)}">{one_line(status.index_id[:6])}</code>')
+    facts.append(f'text goes to <bdi class="receiver">{one_line(receiver)}</bdi>' if receiver else "offline")
     return _strip(" <i>·</i> ".join(f"<span>{fact}</span>" for fact in facts), _skipped(status.notes))
 
 
