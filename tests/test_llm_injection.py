@@ -132,7 +132,7 @@ OWN_LINK = re.compile(r"\?cite=[0-9a-f]{16}-\d+-\d+-[0-9a-f]{8}")
 ALLOWED_TAGS = frozenset(
     "article section h2 h3 p a span bdi button div blockquote strong details summary ul li q b i code".split()
 )
-ALLOWED_ATTRIBUTES = frozenset("class href title dir type tabindex aria-label".split())
+ALLOWED_ATTRIBUTES = frozenset("class href title dir type tabindex aria-label role".split())
 
 
 def _plainly(text: str) -> str:
