@@ -15,11 +15,14 @@ from conftest import Build
 from fastapi import FastAPI
 from hypothesis import HealthCheck, given, settings
 from hypothesis.errors import Unsatisfiable
+from llm import Server
 from schemathesis.specs.openapi.checks import negative_data_rejection, positive_data_acceptance
 from starlette.middleware import Middleware
 from starlette.testclient import TestClient
 
 from qa.corpus import Corpus
+from qa.llm.client import Endpoint
+from qa.llm.composing import Composer
 from ui import api, server, uploads
 from ui.updates import Updates
 from ui.workers import Workers
@@ -27,10 +30,10 @@ from ui.workers import Workers
 FACES = "😀 says the 👨‍👩‍👧 family of Łódź eats pierogi. "
 
 
-def application(corpus: Any, workers: Workers | None = None) -> FastAPI:
+def application(corpus: Any, workers: Workers | None = None, composer: Composer | None = None) -> FastAPI:
     """The API behind the same door as the page."""
     routed = FastAPI(openapi_url=None, middleware=[Middleware(server.Gate, host="127.0.0.1")])
-    routed.mount(api.PREFIX, api.build_api(corpus, workers or Workers(), Updates(corpus)))
+    routed.mount(api.PREFIX, api.build_api(corpus, workers or Workers(), Updates(corpus), composer))
     return routed
 
 
@@ -60,6 +63,21 @@ def without_utf16(value: Any) -> Any:
 def test_an_answer_is_the_json_of_the_command_line(client: TestClient, corpus: Corpus, question: str) -> None:
     given = ask(client, question).json()
     assert without_utf16(given) == corpus.ask(question).to_dict()
+
+
+def test_a_language_model_is_asked_only_when_the_request_says_so(corpus: Corpus, llm_server: Server) -> None:
+    composer = Composer(corpus, Endpoint(llm_server.settings("good")))
+    client = client_of(application(corpus, composer=composer))
+    plain, both = ask(client, "What flows through Vienna?"), ask(client, "What flows through Vienna?", compose=True)
+    composed = both.json().pop("composed")
+    assert "composed" not in plain.json()
+    assert [sentence["state"] for sentence in composed["sentences"]] == ["supported", "unsupported", "unsupported"]
+    assert without_utf16({**both.json(), "composed": None}) == {**without_utf16(plain.json()), "composed": None}
+
+
+def test_without_a_language_model_composing_is_refused(client: TestClient) -> None:
+    refused = ask(client, "What flows through Vienna?", compose=True)
+    assert (refused.status_code, refused.json()["field"]) == (422, "compose")
 
 
 def test_passages_are_the_json_of_the_command_line(client: TestClient, corpus: Corpus) -> None:

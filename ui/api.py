@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from fastapi import FastAPI, Path, Query, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
+from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
 from index.errors import DocumentNotFound, IndexEmpty, IndexingError
@@ -36,6 +37,7 @@ from ui.workers import TooBusy
 if TYPE_CHECKING:
     from index.documents import Document
     from qa.corpus import Corpus
+    from qa.llm.composing import Composer
     from ui.updates import Updates
     from ui.workers import Workers
 
@@ -58,7 +60,7 @@ _PROBLEMS: dict[int | str, dict[str, Any]] = {
 }
 
 
-def build_api(corpus: Corpus, workers: Workers, updates: Updates) -> FastAPI:
+def build_api(corpus: Corpus, workers: Workers, updates: Updates, composer: Composer | None = None) -> FastAPI:
     """Return the API as an application to mount at ``PREFIX``; its document is at ``openapi.json`` there."""
     api = FastAPI(
         title="Pincite",
@@ -70,20 +72,26 @@ def build_api(corpus: Corpus, workers: Workers, updates: Updates) -> FastAPI:
         exception_handlers=_HANDLERS,
     )
 
-    _add_questions(api, corpus, workers)
+    _add_questions(api, corpus, workers, composer)
     _add_citations(api, corpus)
     _add_index(api, corpus, updates)
     return api
 
 
-def _add_questions(api: FastAPI, corpus: Corpus, workers: Workers) -> None:
+def _add_questions(api: FastAPI, corpus: Corpus, workers: Workers, composer: Composer | None) -> None:
     @api.post("/ask", response_model=AnswerModel)
     async def ask(asked: AskRequest) -> Response:
         """Answer a question with quotes, or say that the documents do not."""
         _refuse_long(asked.question)
-        soon = answer_soon(corpus, workers, asked.question, filters=asked.filters.filters())
-        answer = await asyncio.wrap_future(soon)
-        return JSONResponse(with_utf16(answer.to_dict(), corpus.document))
+        if asked.compose and composer is None:
+            return _problem(422, "No language model is configured, so nothing can be composed.", "compose")
+        filters = asked.filters.filters()
+        answer = await asyncio.wrap_future(answer_soon(corpus, workers, asked.question, filters=filters))
+        given = answer.to_dict()
+        if asked.compose and composer is not None:
+            *_, composed = await run_in_threadpool(lambda: list(composer.compose(answer, filters=filters)))
+            given["composed"] = composed.to_dict()
+        return JSONResponse(with_utf16(given, corpus.document))
 
     @api.post("/retrieve", response_model=RetrievalModel)
     async def retrieve(asked: RetrieveRequest) -> Response:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StrictInt, StrictStr, field_validator
+from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt, StrictStr, field_validator
 
 from qa.retrieval import MAX_PASSAGES, MAX_QUESTION_CHARACTERS, Filters
 
@@ -54,13 +54,18 @@ class AskedFilters(_Taken):
         return Filters(tuple(self.documents), tuple(self.sources), self.date_from, self.date_to)
 
 
+class RetrieveRequest(_Taken):
+    question: Question
+    filters: AskedFilters = AskedFilters()
+    k: StrictInt = Field(default=10, description=f"How many passages; brought into 1 to {MAX_PASSAGES}.")
+
+
 class AskRequest(_Taken):
     question: Question
     filters: AskedFilters = AskedFilters()
-
-
-class RetrieveRequest(AskRequest):
-    k: StrictInt = Field(default=10, description=f"How many passages; brought into 1 to {MAX_PASSAGES}.")
+    compose: StrictBool = Field(
+        default=False, description="Also ask the language model that the server was started with; 422 without one."
+    )
 
 
 class Utf16(_Given):
@@ -119,6 +124,30 @@ class ClaimModel(_Given):
     quotes: list[QuoteModel]
 
 
+class SentenceModel(_Given):
+    text: str = Field(description="The language model's own words; never a quote.")
+    spans: list[int] = Field(description="Numbers of the spans it rests on.")
+    state: Literal["supported", "unsupported"]
+    problem: str | None
+
+
+class NumberedSpanModel(_Given):
+    number: int
+    quote: str
+    citation: CitationModel
+
+
+class ComposedModel(_Given):
+    """What a language model made of the passages; only with `compose`."""
+
+    receiver: str = Field(description="Who was sent the question and passages.")
+    state: Literal["done", "failed"]
+    problem: str | None
+    sentences: list[SentenceModel]
+    spans: list[NumberedSpanModel]
+    prompt_tokens: int
+
+
 class AnswerModel(_Given):
     question: str
     verdict: Literal["answered", "differs", "not_found"]
@@ -126,6 +155,7 @@ class AnswerModel(_Given):
     claims: list[ClaimModel]
     related: list[PassageModel]
     missing_words: list[str] = Field(description="Words of the question that stand nowhere in the documents.")
+    composed: ComposedModel | None = None
 
 
 class RetrievalModel(_Given):

@@ -184,7 +184,7 @@ def start(
         app_kwargs={
             "middleware": [Middleware(Gate, host=host)],
             "routes": [
-                Mount(api.PREFIX, api.build_api(corpus, workers, updates)),
+                Mount(api.PREFIX, api.build_api(corpus, workers, updates, composer)),
                 Mount(completions.PREFIX, completions.build_completions(corpus, workers)),
             ],
             "docs_url": None,

@@ -23,6 +23,7 @@ Found = TypeVar("Found")
 # How much more a model may count than the encoder's word pieces plus one for each character beyond ASCII; the pieces
 # alone say little about scripts that the encoder does not know. Measured in decision 0016.
 MARGIN = 1.25
+READ_S = 20.0  # a busy machine takes some of it
 FETCH_S = 3.0  # a table is a few MB; it is fetched once and kept
 _TABLES = "https://openaipublic.blob.core.windows.net/encodings"
 
@@ -54,8 +55,9 @@ def counter_for(settings: Settings, encoder: Encoder) -> Counter:
         name = tiktoken.encoding_name_for_model(settings.model)
     except KeyError:
         return _estimate(encoder, f"no table is known for {settings.model}")
-    if _is_at_hand(name) or not settings.is_local:
-        table = _within(FETCH_S, lambda: tiktoken.get_encoding(name))
+    at_hand = _is_at_hand(name)
+    if at_hand or not settings.is_local:
+        table = _within(READ_S if at_hand else FETCH_S, lambda: tiktoken.get_encoding(name))
         if table is not None:
             return Counter(lambda text: len(table.encode_ordinary(text)), is_exact=True, counted_with=name)
     return _estimate(encoder, f"the table {name} is not at hand")
