@@ -5,10 +5,12 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -20,6 +22,9 @@ from index.embedding import Fingerprint, unit_rows
 from qa.corpus import Corpus
 from qa.reader import Query, Readable, Reading
 from qa.span_reader import coverage
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 PROJECT = Path(__file__).parent.parent
 SEEDS = PROJECT / "seeds"
@@ -145,3 +150,23 @@ def llm_server() -> Iterator[Server]:
     """A process that speaks a language model's protocol; the name of the model says how well."""
     with running_server() as server:
         yield server
+
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+FLAGS = (
+    "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
+    "--disable-component-update --disable-sync --disable-dev-shm-usage"
+).split()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    from playwright.sync_api import sync_playwright
+
+    if CHROMIUM is None:
+        reason = "there is no Chromium on this machine; browser tests need it"
+        pytest.fail(reason) if os.environ.get("PINCITE_REQUIRE_BROWSER") == "1" else pytest.skip(reason)
+    with sync_playwright() as playwright:
+        launched = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield launched
+        launched.close()

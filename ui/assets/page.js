@@ -183,19 +183,25 @@ let indexed = null;
 let updating = false;
 let newsTimer = null;
 
+let said = "";
+let isPending = false;
+
 function say(words) {
+  said = words;
   const place = document.querySelector(".news-words");
   if (place && place.textContent !== words) place.textContent = words;
+  const button = document.querySelector("button.update");
+  if (button) button.hidden = !isPending;
 }
+new MutationObserver(() => say(said)).observe(document.getElementById("strip"), { childList: true, subtree: true });
 
 async function lookForNews() {
   clearTimeout(newsTimer);
   let state = null;
   if (!document.hidden) state = await fetch("/api/v1/update").then((r) => (r.ok ? r.json() : null)).catch(() => null);
   if (state) {
-    say(state.sentence + (state.state === "pending" ? ":" : ""));
-    const button = document.querySelector("button.update");
-    if (button) button.hidden = state.state !== "pending";
+    isPending = state.state === "pending";
+    say(state.sentence + (isPending ? ":" : ""));
     const isOther = indexed !== null && state.index_id !== indexed;
     const hasEnded = updating && state.state !== "running"; // other files may be skipped now, in the same index
     if (isOther || hasEnded || document.querySelector(".welcome .looking")) trigger("fresh", {});
