@@ -65,7 +65,8 @@ def in_parallel(work: Callable[[Item], Result], items: Sequence[Item]) -> list[R
 
 @cache
 def _threads() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(len(os.sched_getaffinity(0)), thread_name_prefix="inference")
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return ThreadPoolExecutor(cores, thread_name_prefix="inference")
 
 
 os.register_at_fork(after_in_child=_threads.cache_clear)  # a forked process has none of its parent's threads
