@@ -110,13 +110,12 @@ def test_a_question_of_common_words_alone_is_still_looked_up() -> None:
     assert lexical_terms("who controls the controls of Idlib?") == ["control", "idlib"]
 
 
-@pytest.mark.parametrize("question", ["where is the caf\u00e9 Ren\u00e9e", "where is the cafe\u0301 Rene\u0301e"])
-@pytest.mark.parametrize("text", ["The caf\u00e9 Ren\u00e9e is in Lyon.", "The cafe\u0301 Rene\u0301e is in Lyon."])
+@pytest.mark.parametrize("question", ["where is Orl\u00e9ans", "where is Orle\u0301ans"])
+@pytest.mark.parametrize("text", ["Orl\u00e9ans lies on the Loire.", "Orle\u0301ans lies on the Loire."])
 def test_composed_and_decomposed_letters_find_each_other_and_texts_stay_as_they_are(
     build: Build, folder: Path, index_dir: Path, encoder: StubEncoder, question: str, text: str
 ) -> None:
-    (folder / "lyon.txt").write_text(text)
+    (folder / "orleans.txt").write_text(text)
     build()
-    first = Corpus.open(index_dir, encoder=encoder).retrieve(question)[0]
-    assert first.text == text
-    assert first.lexical_score > 0
+    found = {passage.text: passage for passage in Corpus.open(index_dir, encoder=encoder).retrieve(question)}
+    assert found[text].lexical_score > 0
