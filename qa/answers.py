@@ -6,12 +6,14 @@ segments they touch, by short tables. How often each rule helped and harmed: doc
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from index.documents import Span
-from qa.span_network import whole_words
+from index.segmenting import WORD, has_mark, is_stripped
+from qa.spans import whole_words
 
 NUMBER_WORDS = frozenset(
     "one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen"
@@ -62,10 +64,13 @@ ASKS_FOR_A_DEED = re.compile(
 ASKS_ROUGHLY = re.compile(
     r"\b(?:about|around|roughly|approximate(?:ly)?|estimated?|nearly|almost|over|up to)\b", re.IGNORECASE
 )
+AROUND = 300  # characters to either side by which a text shows whether it has punctuation
+MOST_NAMES = 2  # capitals taken on one side of a name
 SAME_UNIT = 4  # letters by which a unit is known again in the question: kilometres, kilometers
 
 _WORD = re.compile(r"[^\W_]+(?:[.,'’-][^\W_]+)*")
 _NUMERAL = re.compile(r"\d[\d.,]*(?:st|nd|rd|th|s)?|\d+[-–]\d+")
+_YEAR = re.compile(r"[12]\d{3}")
 _CURRENCY = re.compile(r"(?:\b(?:US|C|A|NZ))?[$€£¥₹]$")
 _SHARE = re.compile(r" ?[%‰]| ?°(?:[CF]\b)?")
 
@@ -76,10 +81,13 @@ class Words:
 
     text: str
     places: tuple[Span, ...]
+    have_marks: bool
+    """Whether the text around them has punctuation, so that what stands side by side belongs together."""
 
     @classmethod
     def of(cls, text: str, within: Span) -> Words:
-        return cls(text, tuple(Span(*match.span()) for match in _WORD.finditer(text, within.start, within.end)))
+        places = tuple(Span(*match.span()) for match in _WORD.finditer(text, within.start, within.end))
+        return cls(text, places, _has_marks(text[max(0, within.start - AROUND) : within.end + AROUND]))
 
     def __getitem__(self, number: int) -> str:
         """Return a word; "" before the first and after the last."""
@@ -88,11 +96,23 @@ class Words:
     def low(self, number: int) -> str:
         return self[number].casefold()
 
+    @property
+    def are_a_heading(self) -> bool:
+        """Whether most words begin with a capital."""
+        return 2 * sum(place.of(self.text)[0].isupper() for place in self.places) > len(self.places)
+
     def touch(self, number: int) -> bool:
         """Tell whether nothing but white space or a hyphen stands between a word and the next."""
         if not 0 <= number < len(self.places) - 1:
             return False
         return self.text[self.places[number].end : self.places[number + 1].start].strip() in ("", "-")
+
+
+def _has_marks(text: str) -> bool:
+    """Tell whether most of a text has its punctuation."""
+    words = [Span(*match.span()) for match in WORD.finditer(text)]
+    bare = is_stripped([has_mark(text[a.end : b.start]) for a, b in itertools.pairwise(words)])
+    return 2 * sum(bare) < len(bare)
 
 
 Rule = Callable[[Words, int, int, str], tuple[int, int]]
@@ -154,10 +174,14 @@ def with_qualifier(words: Words, first: int, last: int, question: str) -> tuple[
 
 
 def whole_date(words: Words, first: int, last: int, question: str) -> tuple[int, int]:
-    """Take the month with its day: December 1."""
+    """Take the month with its day or year, and the day before a month: December 1, 4 May 1754."""
     if words.low(last) in MONTHS and _is_day(words[last + 1]) and words.touch(last):
         last += 1
     if _is_day(words[first]) and words.low(first - 1) in MONTHS and words.touch(first - 1):
+        first -= 1
+    if _YEAR.fullmatch(words[first]) and words.low(first - 1) in MONTHS and words.touch(first - 1):
+        first -= 1
+    if words.low(first) in MONTHS and _is_day(words[first - 1]) and words.touch(first - 1):
         first -= 1
     return first, last
 
@@ -178,12 +202,35 @@ def with_title(words: Words, first: int, last: int, question: str) -> tuple[int,
 
 
 def whole_name(words: Words, first: int, last: int, question: str) -> tuple[int, int]:
-    """Take what a particle binds to a name: Hayat Tahrir al Sham."""
+    """Take the capitals beside a name that the question does not name, and what a particle binds to it.
+
+    Red Army, Hayat Tahrir al Sham. Without punctuation, and in a heading, capitals side by side may be two names.
+    """
+    if words.have_marks and not words.are_a_heading and is_name(words[first]) and is_name(words[last]):
+        asked = _WORD.findall(question.casefold())
+        after = _names_on(words, last + 1, asked, step=1)
+        before = _names_on(words, first - 1, asked, step=-1)
+        last += after if after <= MOST_NAMES and not (is_numeral(words[last]) or _owns(words[last])) else 0
+        first -= before if before <= MOST_NAMES else 0
     while is_name(words[last]) and _bound(words, last + 1):
         last += 2
     while is_name(words[first]) and _bound(words, first - 1):
         first -= 2
     return first, last
+
+
+def _names_on(words: Words, number: int, asked: Sequence[str], *, step: int) -> int:
+    """Return how many words from one on, in one direction, are capitals that touch and are not asked about."""
+    count = 0
+    while number > 0 and words.touch(number if step < 0 else number - 1) and is_name(words[number]):
+        if words.low(number) in asked or (step < 0 and _owns(words[number])):
+            break
+        count, number = count + 1, number + step
+    return count
+
+
+def _owns(word: str) -> bool:
+    return word.endswith(("'s", "’s"))
 
 
 def _bound(words: Words, number: int) -> bool:
@@ -205,7 +252,7 @@ def with_owner(words: Words, first: int, last: int, question: str) -> tuple[int,
         return first, last
     if words[first - 1] == "s" and words.touch(first - 2) and is_name(words[first - 2]):
         return first - 2, last
-    if words[first - 1].endswith(("'s", "’s")) and is_name(words[first - 1]):
+    if _owns(words[first - 1]) and is_name(words[first - 1]):
         return first - 1, last
     return first, last
 
@@ -247,7 +294,7 @@ def whole_answer(
         question: what it names itself is not taken in.
     """
     touched = [segment for segment in segments if segment.overlaps(answer)]
-    if not touched:
+    if not (answer and touched):
         return answer
     words = Words.of(text, Span(min(touched[0].start, answer.start), max(touched[-1].end, answer.end)))
     marked = [number for number, place in enumerate(words.places) if place.overlaps(answer)]

@@ -20,7 +20,8 @@ from index.documents import Span
 from index.hub import load_named
 from qa.errors import ReaderError
 from qa.reader import Query, Readable, Reading
-from qa.span_network import MAX_QUESTION_TOKENS, MAX_TOKENS, Decoding, ScoredSpan, best_spans, keep_apart
+from qa.span_network import DECODING, MAX_QUESTION_TOKENS, MAX_TOKENS
+from qa.spans import ScoredSpan, best_spans, keep_apart
 
 if TYPE_CHECKING:
     import numpy as np
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
 BATCH_SIZE = 8
 PASSAGES_READ = 8
 THRESHOLD = 0.5
-DECODING = Decoding()
 OVERLAP = 1 / 3  # of a window is in the next one too, as in the training of most such models: 128 of 384 tokens
 
 
@@ -95,7 +95,7 @@ class NamedReader:
     def _tried(self, name: str) -> NamedReader:
         """Return this reader after reading a few words, so that a model of another kind fails here."""
         try:
-            self._best_spans("Who?", ["Somebody."])
+            self._best_spans("Who?", ["Somebody."], [[]])
         except Exception as error:  # whatever a model of another kind may raise
             raise ReaderError(
                 f"The model {name!r} does not mark words of a text ({type(error).__name__}). "
@@ -107,14 +107,18 @@ class NamedReader:
         """Return readings, best first, up to three per passage; equal scores keep passage order. [] for no passages."""
         if not readables or not query.text.strip():
             return []
-        found = self._best_spans(query.text, [readable.passage.text for readable in readables])
+        found = self._best_spans(
+            query.text, [readable.passage.text for readable in readables], [readable.breaks for readable in readables]
+        )
         placed = [(span, readable) for spans, readable in zip(found, readables, strict=True) for span in spans]
         return [
             Reading(readable, _in_document(span, readable), _probability(span.score))
             for span, readable in sorted(placed, key=lambda place: -place[0].score)
         ]
 
-    def _best_spans(self, question: str, passages: Sequence[str]) -> list[list[ScoredSpan]]:
+    def _best_spans(
+        self, question: str, passages: Sequence[str], breaks: Sequence[Sequence[int]]
+    ) -> list[list[ScoredSpan]]:
         """Return the best spans of each passage, best first, scored by margin over "no answer" in their window."""
         windows = sorted(self._windows(question, passages), key=len)  # like lengths together: less padding
         found: list[list[ScoredSpan]] = [[] for _ in passages]
@@ -122,7 +126,13 @@ class NamedReader:
             batch = windows[at : at + BATCH_SIZE]
             for window, logits in zip(batch, self._logits(batch), strict=True):
                 null = float(logits[window.null].sum())
-                spans = best_spans(logits[window.tokens], window.offsets, passages[window.passage], DECODING)
+                spans = best_spans(
+                    logits[window.tokens],
+                    window.offsets,
+                    passages[window.passage],
+                    DECODING,
+                    breaks=breaks[window.passage],
+                )
                 found[window.passage] += [ScoredSpan(span.start, span.end, span.score - null) for span in spans]
         best_first = (sorted(spans, key=lambda span: (-span.score, span.start)) for spans in found)
         return [keep_apart(spans, most=DECODING.kept) for spans in best_first]

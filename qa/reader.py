@@ -55,6 +55,12 @@ class Readable:
     passage: Passage
     segments: tuple[Span, ...]
 
+    @property
+    def breaks(self) -> list[int]:
+        """Where a segment begins after another one, in offsets of the passage's text, ascending."""
+        base = self.passage.span.start
+        return [segment.start - base for segment in self.segments[1:]]
+
 
 @dataclass(frozen=True, slots=True)
 class Reading:

@@ -8,9 +8,7 @@ and what it scores: ``weights/reader.md``.
 from __future__ import annotations
 
 import hashlib
-import re
-import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,6 +17,7 @@ from index import minilm
 from index.layers import Layers, in_parallel
 from qa.errors import ReaderError
 from qa.restoring import Restorer, load_restorer, with_marks
+from qa.spans import Decoding, best_spans
 
 if TYPE_CHECKING:
     import numpy as np
@@ -29,6 +28,7 @@ if TYPE_CHECKING:
 
 MAX_TOKENS = 384
 MAX_QUESTION_TOKENS = 64
+DECODING = Decoding()
 
 
 # --- text to tokens -------------------------------------------------------------------------------------------------
@@ -105,120 +105,20 @@ class Candidate:
     relevance: float
 
 
-@dataclass(frozen=True, slots=True)
-class Decoding:
-    """How spans are picked: ``ends`` best starts and ends are paired, ``kept`` spans that do not overlap stay."""
-
-    ends: int = 20
-    longest: int = 30
-    kept: int = 3
-
-
-def decode(pair: Pair, text: str, marks: Floats, relevance: float, decoding: Decoding) -> list[Candidate]:
+def decode(
+    pair: Pair, text: str, marks: Floats, relevance: float, decoding: Decoding, breaks: Sequence[int] = ()
+) -> list[Candidate]:
     """Return the best spans of a passage, best first; equal scores keep text order.
 
     Args:
         marks: (length, 2) float32 start and end logits of the pair's tokens, row 0 for "no answer".
+        breaks: where a sentence of the passage ends and the next begins, ascending.
     """
     first = len(pair.question) + 2
     logits = marks[first : first + len(pair.passage)]
     null = float(marks[0, 0] + marks[0, 1])
-    spans = best_spans(logits, pair.offsets, text, decoding)
+    spans = best_spans(logits, pair.offsets, text, decoding, breaks=breaks)
     return [Candidate(span.start, span.end, span.score - null, relevance) for span in spans]
-
-
-@dataclass(frozen=True, slots=True)
-class ScoredSpan:
-    """Whole words of a text, their code-point range, and a score; higher is better."""
-
-    start: int
-    end: int
-    score: float
-
-
-def best_spans(logits: Floats, offsets: Sequence[tuple[int, int]], text: str, decoding: Decoding) -> list[ScoredSpan]:
-    """Return the spans of the highest start plus end logit, best first; equal scores keep text order.
-
-    Args:
-        logits: (n, 2) float32, start and end logit of each token of the text.
-        offsets: code-point range in the text for each of these tokens.
-    """
-    starts = (-logits[:, 0]).argsort(kind="stable")[: decoding.ends].tolist()
-    ends = (-logits[:, 1]).argsort(kind="stable")[: decoding.ends].tolist()
-    scored = [
-        (-float(logits[s, 0] + logits[e, 1]), s, e) for s in starts for e in ends if s <= e < s + decoding.longest
-    ]
-    words = (
-        ScoredSpan(*whole_words(text, offsets[s][0], offsets[e][1]), score=-score) for score, s, e in sorted(scored)
-    )
-    return keep_apart(words, most=decoding.kept)
-
-
-def keep_apart(spans: Iterable[ScoredSpan], *, most: int) -> list[ScoredSpan]:
-    """Return the first spans, at most so many, that are not empty and overlap none returned before them."""
-    found: list[ScoredSpan] = []
-    for span in spans:
-        if span.start < span.end and not any(span.start < s.end and s.start < span.end for s in found):
-            found.append(span)
-            if len(found) == most:
-                break
-    return found
-
-
-_UNSPACED = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]")
-_EDGES = " \t\n.,;:!?\"'`“”‘’„«»…–—-*_|/\\"
-_BRACKETS = {"(": ")", "[": "]", "{": "}"}
-_DOTTED = re.compile(r"\w\.\w+$")
-
-
-def whole_words(text: str, start: int, end: int) -> tuple[int, int]:
-    """Return the range widened to whole words and numbers, then freed of white space and punctuation at its ends.
-
-    ``start == end`` when nothing but those is left. Scripts written without spaces are not widened.
-    """
-    while start < end and text[start].isspace():
-        start += 1
-    while end > start and text[end - 1].isspace():
-        end -= 1
-    while 0 < start < end and _joined(text, start):
-        start -= 1
-    while start < end < len(text) and _joined(text, end):
-        end += 1
-    return _without_edges(text, start, end)
-
-
-def _joined(text: str, at: int) -> bool:
-    """Tell whether the characters before and at a position belong to one word or number."""
-    before, after = text[at - 1], text[at]
-    if _UNSPACED.match(before) or _UNSPACED.match(after):
-        return unicodedata.category(after).startswith("M")
-    if _in_word(before) and _in_word(after):
-        return True
-    if after in ".," and before.isdigit():
-        return at + 1 < len(text) and text[at + 1].isdigit()
-    return before in ".," and after.isdigit() and at > 1 and text[at - 2].isdigit()
-
-
-def _in_word(char: str) -> bool:
-    return char.isalnum() or unicodedata.category(char).startswith("M")
-
-
-def _without_edges(text: str, start: int, end: int) -> tuple[int, int]:
-    """Return the range without white space, punctuation and lone brackets at its ends; ``U.S.`` keeps its stop."""
-    while start < end and _is_edge(text, start, start, end):
-        start += 1
-    while end > start and _is_edge(text, end - 1, start, end):
-        if text[end - 1] == "." and _DOTTED.search(text[start : end - 1]):
-            break
-        end -= 1
-    return start, end
-
-
-def _is_edge(text: str, at: int, start: int, end: int) -> bool:
-    char, inside = text[at], text[start:end]
-    if char in _EDGES or char.isspace():
-        return True
-    return any(char in pair and inside.count(pair[0]) != inside.count(pair[1]) for pair in _BRACKETS.items())
 
 
 # --- the network, ready to read -------------------------------------------------------------------------------------
@@ -235,14 +135,21 @@ class Network:
         self._restorer = load_restorer()
 
     def candidates(
-        self, questions: Sequence[str], passages: Sequence[str], decoding: Decoding = Decoding()
+        self,
+        questions: Sequence[str],
+        passages: Sequence[str],
+        *,
+        breaks: Sequence[Sequence[int]],
     ) -> list[list[Candidate]]:
-        """Return, for each question and passage, its best spans, best first."""
+        """Return, for each question and passage, its best spans, best first.
+
+        ``breaks``, for each passage, are where a sentence ends and the next begins.
+        """
         pairs = make_pairs(self._tokenizer, questions, passages, self._restorer)
         scored = in_parallel(self.score, pairs)
         return [
-            decode(pair, passage, marks, relevance, decoding)
-            for pair, passage, (marks, relevance) in zip(pairs, passages, scored, strict=True)
+            decode(pair, passage, marks, relevance, DECODING, at)
+            for pair, passage, (marks, relevance), at in zip(pairs, passages, scored, breaks, strict=True)
         ]
 
     def score(self, pair: Pair) -> tuple[Floats, float]:

@@ -168,7 +168,9 @@ class SpanReader:
         if not readables or not query.text.strip():
             return []
         passages = [readable.passage for readable in readables]
-        found = self._network.candidates([query.text] * len(passages), [p.text for p in passages])
+        found = self._network.candidates(
+            [query.text] * len(passages), [p.text for p in passages], breaks=[r.breaks for r in readables]
+        )
         readings = []
         for readable, candidates, weighed in zip(readables, found, weigh(found, readables, query.terms), strict=True):
             base = readable.passage.span.start

@@ -41,6 +41,8 @@ def whole(text: str, marked: str, question: str = "", *, segments: tuple[Span, .
         ("in 1755 300 men came", "1755", "1755"),
         ("it began on December 1 there", "1", "December 1"),
         ("it began in December 1944 there", "December", "December"),
+        ("it began in December 1944 there", "1944", "December 1944"),
+        ("it began on 4 May 1754 there", "1754", "4 May 1754"),
     ],
 )
 def test_a_number_comes_with_all_its_digits_its_unit_and_how_exact_it_is(text: str, marked: str, expected: str) -> None:
@@ -62,6 +64,28 @@ def test_a_number_comes_with_all_its_digits_its_unit_and_how_exact_it_is(text: s
 )
 def test_a_name_comes_with_its_titles_and_all_its_parts(text: str, marked: str, expected: str) -> None:
     assert whole(text, marked, "Who is it?") == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "marked", "expected"),
+    [
+        ("In 1920 it held out, alone, against the Red Army of Russia.", "Red", "Red Army"),
+        ("At noon, it met Mohawk Chief Hendrick, the speaker.", "Hendrick", "Mohawk Chief Hendrick"),
+        ("Then, in Said's Orientalism, it is told.", "Orientalism", "Orientalism"),
+        ("Then, by Newton's First Law, it goes on.", "Newton's", "Newton's"),
+        ("Now, on the river Vistula, Warsaw lies.", "Vistula", "Vistula"),
+        ("Now, on the Tamber River, it lies.", "Tamber", "Tamber"),
+        ("Senate Slams Iran Deal As Members Plan Vote, Again.", "Iran", "Iran"),
+    ],
+)
+def test_in_text_with_punctuation_a_name_comes_with_the_capitals_beside_it(
+    text: str, marked: str, expected: str
+) -> None:
+    assert whole(text, marked, "Which river?") == expected
+
+
+def test_without_punctuation_two_names_side_by_side_stay_two() -> None:
+    assert whole("In winter the whole council of Albany Abercrombie wrote refused it", "Abercrombie") == "Abercrombie"
 
 
 @pytest.mark.parametrize(

@@ -32,7 +32,7 @@ from qa.errors import ReaderError
 from qa.named_reader import NamedReader
 from qa.reader import Query, Readable, Reading
 from qa.results import Citation, Passage
-from qa.span_network import whole_words
+from qa.spans import whole_words
 from ui.cli import app
 
 MARKERS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")

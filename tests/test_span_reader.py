@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -22,13 +23,12 @@ from qa.reader import Query, Readable, Reading, Term
 from qa.results import Citation, Passage
 from qa.span_network import (
     Candidate,
-    Decoding,
     Pair,
     decode,
     make_pairs,
-    whole_words,
 )
 from qa.span_reader import WEIGHTS, Calibration, Evidence, SpanReader, coverage, load_calibration, weigh
+from qa.spans import Decoding, best_spans, whole_words
 
 TEXT = (
     "The river Tamber rises in the Karst hills. In 1893 the engineer Ida Marlow built a bridge over it, 240 metres "
@@ -124,6 +124,41 @@ def test_decoding_pairs_the_best_start_with_the_best_end_and_keeps_spans_apart()
     found = decode(pair, text, marks, 0.25, Decoding())
     # green: 5 + 4 - (1 + 1) = 7; red: 2 + 0 - 2 = 0; blue: 0 + 3 - 2 = 1; "green blue" (6) overlaps green
     assert found == [Candidate(4, 9, 7.0, 0.25), Candidate(10, 14, 1.0, 0.25), Candidate(0, 3, 0.0, 0.25)]
+
+
+def scored(text: str, start: str, end: str) -> tuple[np.ndarray, list[tuple[int, int]]]:
+    """Logits by which the words from one to another are the best span, another pair of words nearly so."""
+    places = [(match.start(), match.end()) for match in re.finditer(r"\S+", text)]
+    logits = np.zeros((len(places), 2), dtype=np.float32)
+    for word, column in ((start, 0), (end, 1)):
+        logits[[text[a:b] for a, b in places].index(word), column] = 3
+    logits[0] = (2.9, 2.6)
+    return logits, places
+
+
+@pytest.mark.parametrize(
+    ("text", "start", "end"),
+    [
+        ("1817 was when trading began. It began anew in 1991", "1817", "1991"),
+        ("thousands for a festival called Wianki (Polish for Wreaths", "called", "Wreaths"),
+    ],
+)
+def test_a_whole_span_is_preferred_to_one_that_runs_over_a_sentence_or_halves_brackets(
+    text: str, start: str, end: str
+) -> None:
+    logits, places = scored(text, start, end)
+    breaks = [text.index(". ") + 2] if ". " in text else []
+    best = best_spans(logits, places, text, Decoding(), breaks=breaks)[0]
+    assert text[best.start : best.end] == text.split()[0]
+    unaware = best_spans(logits, places, text, Decoding(broken=0.0), breaks=breaks)[0]
+    assert text[unaware.start : unaware.end] == text[text.index(start) :]
+
+
+def test_a_lone_bracket_at_the_end_of_a_span_costs_nothing_since_it_is_left_out() -> None:
+    text = "nobody sees (the great Wianki) here"
+    logits, places = scored(text, "(the", "great")
+    best = best_spans(logits, places, text, Decoding())[0]
+    assert text[best.start : best.end] == "the great"
 
 
 def test_a_passage_without_tokens_has_no_candidates() -> None:

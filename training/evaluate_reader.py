@@ -143,11 +143,12 @@ class Found:
 def answer_all(network: Network, corpus: Paragraphs, asked: Sequence[Asked]) -> list[list[Found]]:
     """Return all candidates for each question, over all its passages, in passage order."""
     flat = [(a.question, p.text) for a in asked for p in a.passages]
-    marked = iter(network.candidates([q for q, _ in flat], [p for _, p in flat]))
+    read = [[Readable(p, corpus.segments(corpus.number(p))) for p in one.passages] for one in asked]
+    breaks = [readable.breaks for readables in read for readable in readables]
+    marked = iter(network.candidates([q for q, _ in flat], [p for _, p in flat], breaks=breaks))
     found = []
-    for one in asked:
-        candidates = [next(marked) for _ in one.passages]
-        readables = [Readable(passage, corpus.segments(corpus.number(passage))) for passage in one.passages]
+    for one, readables in zip(asked, read, strict=True):
+        candidates = [next(marked) for _ in readables]
         weighed = weigh(candidates, readables, corpus.terms(one.question))
         found.append(
             [

@@ -1,0 +1,148 @@
+"""Scores of tokens -> the best spans of a text: whole words, whole sentences, whole pairs of brackets. Pure."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from bisect import bisect_right
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+
+@dataclass(frozen=True, slots=True)
+class Decoding:
+    """How spans are picked.
+
+    Attributes:
+        ends: so many of the best starts and ends are paired.
+        longest: tokens of the longest span.
+        kept: so many spans that do not overlap stay.
+        broken: what a span loses that runs over the end of a sentence, and one that holds half a pair of brackets.
+    """
+
+    ends: int = 20
+    longest: int = 30
+    kept: int = 3
+    broken: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class ScoredSpan:
+    """Whole words of a text, their code-point range, and a score; higher is better."""
+
+    start: int
+    end: int
+    score: float
+
+
+def best_spans(
+    logits: npt.NDArray[np.float32],
+    offsets: Sequence[tuple[int, int]],
+    text: str,
+    decoding: Decoding,
+    *,
+    breaks: Sequence[int] = (),
+) -> list[ScoredSpan]:
+    """Return the spans of the highest start plus end logit, best first; equal scores keep text order.
+
+    Args:
+        logits: (n, 2) float32, start and end logit of each token of the text.
+        offsets: code-point range in the text for each of these tokens.
+        breaks: where a sentence ends and the next begins, ascending; whole spans are preferred (``Decoding.broken``).
+    """
+    starts = (-logits[:, 0]).argsort(kind="stable")[: decoding.ends].tolist()
+    ends = (-logits[:, 1]).argsort(kind="stable")[: decoding.ends].tolist()
+    scored = []
+    for s in starts:
+        for e in ends:
+            if s <= e < s + decoding.longest:
+                broken = _breaks_something(text, offsets[s][0], offsets[e][1], breaks)
+                scored.append((decoding.broken * broken - float(logits[s, 0] + logits[e, 1]), s, e))
+    words = (
+        ScoredSpan(*whole_words(text, offsets[s][0], offsets[e][1]), score=-score) for score, s, e in sorted(scored)
+    )
+    return keep_apart(words, most=decoding.kept)
+
+
+def _breaks_something(text: str, start: int, end: int, breaks: Sequence[int]) -> int:
+    """Return how many of two faults a span has: it holds a break, or half a pair of brackets."""
+    halved = _is_halved(text[start:end])
+    if halved:  # the lone bracket may stand at its end only
+        halved = _is_halved(text[slice(*whole_words(text, start, end))])
+    return halved + (bisect_right(breaks, start) < bisect_right(breaks, end - 1))
+
+
+def _is_halved(inside: str) -> bool:
+    return any(inside.count(opening) != inside.count(closing) for opening, closing in _BRACKETS.items())
+
+
+def keep_apart(spans: Iterable[ScoredSpan], *, most: int) -> list[ScoredSpan]:
+    """Return the first spans, at most so many, that are not empty and overlap none returned before them."""
+    found: list[ScoredSpan] = []
+    for span in spans:
+        if span.start < span.end and not any(span.start < s.end and s.start < span.end for s in found):
+            found.append(span)
+            if len(found) == most:
+                break
+    return found
+
+
+_UNSPACED = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]")
+_EDGES = " \t\n.,;:!?\"'`“”‘’„«»…–—-*_|/\\"
+_BRACKETS = {"(": ")", "[": "]", "{": "}"}
+_DOTTED = re.compile(r"\w\.\w+$")
+
+
+def whole_words(text: str, start: int, end: int) -> tuple[int, int]:
+    """Return the range widened to whole words and numbers, then freed of white space and punctuation at its ends.
+
+    ``start == end`` when nothing but those is left. Scripts written without spaces are not widened.
+    """
+    while start < end and text[start].isspace():
+        start += 1
+    while end > start and text[end - 1].isspace():
+        end -= 1
+    while 0 < start < end and _joined(text, start):
+        start -= 1
+    while start < end < len(text) and _joined(text, end):
+        end += 1
+    return _without_edges(text, start, end)
+
+
+def _joined(text: str, at: int) -> bool:
+    """Tell whether the characters before and at a position belong to one word or number."""
+    before, after = text[at - 1], text[at]
+    if _UNSPACED.match(before) or _UNSPACED.match(after):
+        return unicodedata.category(after).startswith("M")
+    if _in_word(before) and _in_word(after):
+        return True
+    if after in ".," and before.isdigit():
+        return at + 1 < len(text) and text[at + 1].isdigit()
+    return before in ".," and after.isdigit() and at > 1 and text[at - 2].isdigit()
+
+
+def _in_word(char: str) -> bool:
+    return char.isalnum() or unicodedata.category(char).startswith("M")
+
+
+def _without_edges(text: str, start: int, end: int) -> tuple[int, int]:
+    """Return the range without white space, punctuation and lone brackets at its ends; ``U.S.`` keeps its stop."""
+    while start < end and _is_edge(text, start, start, end):
+        start += 1
+    while end > start and _is_edge(text, end - 1, start, end):
+        if text[end - 1] == "." and _DOTTED.search(text[start : end - 1]):
+            break
+        end -= 1
+    return start, end
+
+
+def _is_edge(text: str, at: int, start: int, end: int) -> bool:
+    char, inside = text[at], text[start:end]
+    if char in _EDGES or char.isspace():
+        return True
+    return any(char in pair and inside.count(pair[0]) != inside.count(pair[1]) for pair in _BRACKETS.items())
