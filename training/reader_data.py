@@ -368,17 +368,6 @@ class Mixture:
     stripped_fraction: float = 0.5
 
 
-FURTHER = Mixture(
-    squad_copies=1,
-    qamr_fraction=0.08,
-    policy_fraction=0.0,
-    covid_copies=0,
-    random_negatives=300,
-    stripped_fraction=0.6,
-)
-"""For an earlier reader that is trained further: fewer repetitions, more without punctuation."""
-
-
 def training_examples(data: Path, seed: int, mixture: Mixture) -> list[list[Example]]:
     """Return the curriculum: two stages of shuffled examples, the second with most of SQuAD 2.0."""
     rng = random.Random(seed)
@@ -395,7 +384,7 @@ def training_examples(data: Path, seed: int, mixture: Mixture) -> list[list[Exam
     for copy in range(mixture.squad_copies):
         near = near_negatives(squad, rng, fraction=mixture.near_fraction)
         changed = altered_negatives(squad, rng, fraction=mixture.altered_fraction)
-        stages[0 if copy == 0 < mixture.squad_copies - 1 else 1] += [*squad, *near, *changed]
+        stages[min(copy, 1)] += [*squad, *near, *changed]
     other = qamr + altered_negatives(qamr, rng, fraction=0.12)
     other += random_negatives(squad + qamr, squad + qamr + covid, rng, n=mixture.random_negatives)
     for example in other:

@@ -14,7 +14,7 @@ import random
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
@@ -26,9 +26,9 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from index import minilm
 from index.minilm import WIDTH
 from qa.restoring import load_restorer
-from qa.span_network import Pair, load_weights, make_pairs
+from qa.span_network import Pair, make_pairs
 from training.network import Batch, has_bfloat16_matrices, make_batch, score_tokens
-from training.reader_data import FURTHER, Example, Mixture, training_examples
+from training.reader_data import Example, Mixture, training_examples
 
 FROZEN = ("words.weight", "positions.weight")
 READER = "reader.safetensors"
@@ -91,16 +91,14 @@ def batches(stages: Sequence[Sequence[Item]], config: Config) -> Iterator[list[I
         yield from cut
 
 
-def initial_weights(seed: int, start: Path | None = None) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-    """Return (frozen, trained) weights: the bundled encoder, or an earlier reader, and small random new outputs."""
-    arrays = minilm.load_weights() if start is None else load_weights(start, file_sha256(start))
-    weights = {name: torch.from_numpy(array) for name, array in arrays.items()}
+def initial_weights(seed: int) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    """Return (frozen, trained) weights: the bundled encoder and small random new outputs."""
+    weights = {name: torch.from_numpy(array) for name, array in minilm.load_weights().items()}
     generator = torch.Generator().manual_seed(seed)
-    weights.setdefault("match.weight", torch.zeros(1, WIDTH))
+    weights["match.weight"] = torch.zeros(1, WIDTH)
     for name, rows in (("span", 2), ("relevance", 1)):
-        fresh = torch.randn(rows, WIDTH, generator=generator) * 0.02
-        weights.setdefault(f"{name}.weight", fresh)
-        weights.setdefault(f"{name}.bias", torch.zeros(rows))
+        weights[f"{name}.weight"] = torch.randn(rows, WIDTH, generator=generator) * 0.02
+        weights[f"{name}.bias"] = torch.zeros(rows)
     frozen = {name: weights.pop(name) for name in FROZEN}
     return frozen, {name: weights[name].clone() for name in sorted(weights)}
 
@@ -144,14 +142,11 @@ def rate(step: int, steps: int, config: Config) -> float:
     return config.learning_rate * min((step + 1) / warm, max(0.0, (steps - step) / (steps - warm)))
 
 
-def train(stages: Sequence[Sequence[Item]], out: Path, config: Config, *, start: Path | None = None) -> None:
-    """Train, saving a checkpoint every 50 batches; continues from the checkpoint when there is one.
-
-    ``start`` is the folder of an earlier reader to train further; None begins with the bundled encoder.
-    """
+def train(stages: Sequence[Sequence[Item]], out: Path, config: Config) -> None:
+    """Train, saving a checkpoint every 50 batches; continues from the checkpoint when there is one."""
     torch.set_num_threads(1)
     order = list(batches(stages, config))[: config.batches or None]
-    frozen, trained = initial_weights(config.seed, start)
+    frozen, trained = initial_weights(config.seed)
     average = {name: tensor.clone() for name, tensor in trained.items()}
     for tensor in trained.values():
         tensor.requires_grad_()
@@ -224,16 +219,12 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=Config().seed)
     parser.add_argument("--limit", type=int, default=0, help="examples per stage, for a quick try")
     parser.add_argument("--batches", type=int, default=0, help="end after so many batches; 0 is all")
-    parser.add_argument("--further", type=Path, help="folder of an earlier reader, to train it further")
     args = parser.parse_args()
-    config = Config(seed=args.seed, limit=args.limit, batches=args.batches)
-    mixture = Mixture()
-    if args.further:
-        config, mixture = replace(config, learning_rate=config.learning_rate / 4), FURTHER
+    config, mixture = Config(seed=args.seed, limit=args.limit, batches=args.batches), Mixture()
     stages = [s[: config.limit or None] for s in training_examples(args.data, config.seed, mixture)]
     args.out.mkdir(parents=True, exist_ok=True)
     (args.out / "config.json").write_text(json.dumps({**asdict(config), "mixture": asdict(mixture)}, indent=1))
-    train([tokenised(stage) for stage in stages], args.out, config, start=args.further)
+    train([tokenised(stage) for stage in stages], args.out, config)
 
 
 if __name__ == "__main__":
