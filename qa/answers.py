@@ -174,7 +174,7 @@ def with_qualifier(words: Words, first: int, last: int, question: str) -> tuple[
 
 
 def whole_date(words: Words, first: int, last: int, question: str) -> tuple[int, int]:
-    """Take the month with its day or year, and the day before a month: December 1, 4 May 1754."""
+    """Take the month with its day or year, the day before a month, both years of a range: December 1, 4 May 1754."""
     if words.low(last) in MONTHS and _is_day(words[last + 1]) and words.touch(last):
         last += 1
     if _is_day(words[first]) and words.low(first - 1) in MONTHS and words.touch(first - 1):
@@ -183,7 +183,15 @@ def whole_date(words: Words, first: int, last: int, question: str) -> tuple[int,
         first -= 1
     if words.low(first) in MONTHS and _is_day(words[first - 1]) and words.touch(first - 1):
         first -= 1
+    last += _are_a_range(words, last)
+    first -= _are_a_range(words, first - 1)
     return first, last
+
+
+def _are_a_range(words: Words, number: int) -> bool:
+    """Tell whether a year and the next word are first and last year, the dash between them being lost: 1775 1795."""
+    years = words[number], words[number + 1]
+    return words.touch(number) and all(map(_YEAR.fullmatch, years)) and years[0] < years[1]
 
 
 def _is_day(word: str) -> bool:

@@ -43,6 +43,8 @@ def whole(text: str, marked: str, question: str = "", *, segments: tuple[Span, .
         ("it began in December 1944 there", "December", "December"),
         ("it began in December 1944 there", "1944", "December 1944"),
         ("it began on 4 May 1754 there", "1754", "4 May 1754"),
+        ("the palace rebuilt 1775 1795 stands", "1775", "1775 1795"),
+        ("the palace rebuilt 1775 1795 stands", "1795", "1775 1795"),
     ],
 )
 def test_a_number_comes_with_all_its_digits_its_unit_and_how_exact_it_is(text: str, marked: str, expected: str) -> None:
