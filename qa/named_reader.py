@@ -20,6 +20,7 @@ from index.documents import Span
 from index.hub import load_named
 from qa.errors import ReaderError
 from qa.reader import Query, Readable, Reading
+from qa.restoring import Restored, load_restorer
 from qa.span_network import DECODING, MAX_QUESTION_TOKENS, MAX_TOKENS
 from qa.spans import ScoredSpan, best_spans, keep_apart
 
@@ -138,32 +139,35 @@ class NamedReader:
         return [keep_apart(spans, most=DECODING.kept) for spans in best_first]
 
     def _windows(self, question: str, passages: Sequence[str]) -> list[Window]:
+        """Return the windows of all passages, read with restored marks where they have lost theirs (`qa.restoring`)."""
+        restored = [load_restorer().restore(passage) for passage in passages]
         asked = min(MAX_QUESTION_TOKENS, self._max_tokens // 4)
         with self._lock:
             pieces = self._tokenizer(question, add_special_tokens=False, return_offsets_mapping=True)["offset_mapping"]
             kept = question[: pieces[:asked][-1][1]] if pieces else question
             encoded = self._tokenizer(
                 [kept] * len(passages),
-                list(passages),
+                [passage.text for passage in restored],
                 truncation="only_second",
                 max_length=self._max_tokens,
                 stride=int(self._max_tokens * OVERLAP),
                 return_overflowing_tokens=True,
                 return_offsets_mapping=True,
             )
-        return [self._window(encoded, row) for row in range(len(encoded["input_ids"]))]
+        return [self._window(encoded, row, restored) for row in range(len(encoded["input_ids"]))]
 
-    def _window(self, encoded: Any, row: int) -> Window:
+    def _window(self, encoded: Any, row: int, restored: Sequence[Restored]) -> Window:
+        passage = encoded["overflow_to_sample_mapping"][row]
         inputs = {name: encoded[name][row] for name in self._tokenizer.model_input_names if name in encoded}
         ids, marker = inputs["input_ids"], self._tokenizer.cls_token_id
         own = [at for at, side in enumerate(encoded.sequence_ids(row)) if side == 1]
         tokens = slice(own[0], own[-1] + 1) if own else slice(0)
         return Window(
-            encoded["overflow_to_sample_mapping"][row],
+            passage,
             inputs,
             null=ids.index(marker) if marker in ids else 0,
             tokens=tokens,
-            offsets=encoded["offset_mapping"][row][tokens],
+            offsets=[restored[passage].original(*offset) for offset in encoded["offset_mapping"][row][tokens]],
         )
 
     def _logits(self, windows: Sequence[Window]) -> npt.NDArray[np.float32]:

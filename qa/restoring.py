@@ -55,7 +55,10 @@ class Restored:
 
     def original(self, start: int, end: int) -> tuple[int, int]:
         """Return the range of the text as it was that a range of this one stands for; an empty one stays empty."""
-        return (self.places[start], self.places[end - 1] + 1) if start < end else (0, 0)
+        if start < end:
+            return self.places[start], self.places[end - 1] + 1
+        place = self.places[start] if start < len(self.places) else self.places[-1] + 1 if self.places else 0
+        return place, place
 
 
 class Restorer:

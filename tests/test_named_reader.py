@@ -31,6 +31,7 @@ from qa.corpus import Corpus
 from qa.errors import ReaderError
 from qa.named_reader import NamedReader
 from qa.reader import Query, Readable, Reading
+from qa.restoring import load_restorer
 from qa.results import Citation, Passage
 from qa.spans import whole_words
 from ui.cli import app
@@ -200,6 +201,17 @@ def test_the_characters_are_exact_among_all_kinds_of_others(
 ) -> None:
     best = marker.read(query("Who?"), [readable(before + answer + after)])[0]
     assert words_of(best) == answer
+
+
+def test_text_without_punctuation_is_read_with_marks_and_quoted_without(marker: NamedReader) -> None:
+    text = (
+        "The bridge was closed in 1951 It was the work of many hands In 1893 the engineer Ida Marlow who came from "
+        "the north built it over the river in two years The town paid for it and the ferry went on until the winter However "
+        "nobody knows the names of the others Many of them stayed in the town"
+    )
+    assert load_restorer().restore(text).text.count(".") > 2
+    best = marker.read(query("Who built the bridge?"), [readable(text, before="Page one ")])[0]
+    assert words_of(best) == "Ida Marlow"
 
 
 def test_a_passage_without_the_words_is_no_answer(marker: NamedReader) -> None:
