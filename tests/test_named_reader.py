@@ -206,8 +206,8 @@ def test_the_characters_are_exact_among_all_kinds_of_others(
 def test_text_without_punctuation_is_read_with_marks_and_quoted_without(marker: NamedReader) -> None:
     text = (
         "The bridge was closed in 1951 It was the work of many hands In 1893 the engineer Ida Marlow who came from "
-        "the north built it over the river in two years The town paid for it and the ferry went on until the winter However "
-        "nobody knows the names of the others Many of them stayed in the town"
+        "the north built it over the river in two years The town paid for it and the ferry went on until the winter "
+        "However nobody knows the names of the others Many of them stayed in the town"
     )
     assert load_restorer().restore(text).text.count(".") > 2
     best = marker.read(query("Who built the bridge?"), [readable(text, before="Page one ")])[0]
