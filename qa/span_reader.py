@@ -14,6 +14,7 @@ from index.documents import Span
 from index.lexical import terms as index_terms
 from qa.errors import ReaderError
 from qa.reader import Query, Readable, Reading, Term
+from qa.roles import is_agent, is_description, is_teller
 from qa.span_network import Candidate, Network, load_weights
 
 WEIGHTS = Path(__file__).parent / "weights"
@@ -32,6 +33,8 @@ class Evidence:
         around: the same, with the segment before and the one after.
         names: the same for the question's names alone, anywhere in the passage; 1 when it has none.
         numbers: the same for its numbers: a passage about another year or count is a near miss.
+        agent, description: 1 where the words stand in that place to the question's own (`qa.roles`), else 0.
+        not_teller: 0 where they only tell what the question asks, else 1.
     """
 
     margin: float
@@ -43,6 +46,9 @@ class Evidence:
     around: float
     names: float
     numbers: float
+    agent: float
+    description: float
+    not_teller: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +75,7 @@ def coverage(terms: Sequence[Term], text: str) -> float:
 
 
 def weigh(
-    found: Sequence[Sequence[Candidate]], readables: Sequence[Readable], terms: Sequence[Term]
+    question: str, found: Sequence[Sequence[Candidate]], readables: Sequence[Readable], terms: Sequence[Term]
 ) -> list[list[Evidence]]:
     """Return the evidence for each candidate of each passage, given the passages that are read together."""
     nearest = max((readable.passage.dense_score for readable in readables), default=0.0)
@@ -93,6 +99,9 @@ def weigh(
                     around=coverage(terms, _segments_at(candidate, readable, beside=1)),
                     names=names,
                     numbers=numbers,
+                    agent=float(is_agent(passage.text, candidate.start, question)),
+                    description=float(is_description(passage.text, candidate.start, candidate.end, question)),
+                    not_teller=float(not is_teller(passage.text, candidate.end, question)),
                 )
                 for candidate in candidates
             ]
@@ -172,7 +181,9 @@ class SpanReader:
             [query.text] * len(passages), [p.text for p in passages], breaks=[r.breaks for r in readables]
         )
         readings = []
-        for readable, candidates, weighed in zip(readables, found, weigh(found, readables, query.terms), strict=True):
+        for readable, candidates, weighed in zip(
+            readables, found, weigh(query.text, found, readables, query.terms), strict=True
+        ):
             base = readable.passage.span.start
             for candidate, evidence in zip(candidates, weighed, strict=True):
                 answer = Span(base + candidate.start, base + candidate.end)

@@ -34,6 +34,7 @@ TEXT = (
     "The river Tamber rises in the Karst hills. In 1893 the engineer Ida Marlow built a bridge over it, 240 metres "
     "long, for 1,200,000 crowns. The bridge was closed in 1951 and replaced by a ferry."
 )
+NO_ROLE = {"agent": 0.0, "description": 0.0, "not_teller": 1.0}
 ANY_TEXT = st.text(
     st.one_of(
         st.characters(codec="utf-8", exclude_characters="\x00"),
@@ -204,11 +205,11 @@ def test_coverage_weighs_words_by_rarity_and_finds_other_forms() -> None:
 def test_evidence_compares_a_passage_with_those_read_beside_it() -> None:
     readables = [readable("x y", dense=0.75, lexical=2.0), readable("x z", dense=0.5, lexical=8.0)]
     found = [[Candidate(0, 1, 3.0, 1.5)], [Candidate(2, 3, 1.0, -1.0)]]
-    evidence = weigh(found, readables, [Term("x", 1.0, 2), Term("z", 1.0, 1)])
+    evidence = weigh("x z", found, readables, [Term("x", 1.0, 2), Term("z", 1.0, 1)])
     # lexical 2 / 8 and 8 / 8; the second is 0.25 behind the nearest; "z" is missing in the first
     assert evidence == [
-        [Evidence(3.0, 1.5, 0.75, 0.0, 0.25, within=0.5, around=0.5, names=1.0, numbers=1.0)],
-        [Evidence(1.0, -1.0, 0.5, -0.25, 1.0, within=1.0, around=1.0, names=1.0, numbers=1.0)],
+        [Evidence(3.0, 1.5, 0.75, 0.0, 0.25, within=0.5, around=0.5, names=1.0, numbers=1.0, **NO_ROLE)],
+        [Evidence(1.0, -1.0, 0.5, -0.25, 1.0, within=1.0, around=1.0, names=1.0, numbers=1.0, **NO_ROLE)],
     ]
 
 
@@ -217,14 +218,14 @@ def test_words_near_a_candidate_are_told_from_words_elsewhere_in_the_passage() -
     whole = readable("x y 7 z")
     parted = Readable(whole.passage, tuple(Span(at, at + 1) for at in (0, 2, 4, 6)))
     terms = [Term("x", 1.0, 1), Term("z", 1.0, 1), Term("7", 2.0, 1)]
-    ((evidence,),) = weigh([[Candidate(4, 5, 0.0, 0.0)]], [parted], terms)
+    ((evidence,),) = weigh("who?", [[Candidate(4, 5, 0.0, 0.0)]], [parted], terms)
     assert (evidence.within, evidence.around) == (2 / 4, 3 / 4)
 
 
 def test_names_and_numbers_of_the_question_are_looked_for_in_the_whole_passage() -> None:
     whole = readable("x y 7 Zed")
     terms = [Term("Zed", 1.0, 1), Term("Amy", 3.0, 1), Term("7", 2.0, 1), Term("1944", 2.0, 0), Term("x", 9.0, 1)]
-    ((evidence,),) = weigh([[Candidate(0, 1, 0.0, 0.0)]], [whole], terms)
+    ((evidence,),) = weigh("who?", [[Candidate(0, 1, 0.0, 0.0)]], [whole], terms)
     assert (evidence.names, evidence.numbers) == (1 / 4, 2 / 4)
 
 
@@ -241,6 +242,7 @@ def test_probability_is_the_logistic_of_the_weighted_evidence() -> None:
         around=0.0,
         names=0.0,
         numbers=0.0,
+        **NO_ROLE,
     )
     assert calibration.probability(evidence) == pytest.approx(0.731059, abs=1e-6)
 

@@ -149,7 +149,7 @@ def answer_all(network: Network, corpus: Paragraphs, asked: Sequence[Asked]) -> 
     found = []
     for one, readables in zip(asked, read, strict=True):
         candidates = [next(marked) for _ in readables]
-        weighed = weigh(candidates, readables, corpus.terms(one.question))
+        weighed = weigh(one.question, candidates, readables, corpus.terms(one.question))
         found.append(
             [
                 Found(_whole_text(one.question, readable, c), corpus.number(readable.passage), evidence)

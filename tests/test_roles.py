@@ -1,0 +1,71 @@
+"""Who did it, who only tells it, what a name is: by the words around a candidate."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from qa.roles import is_agent, is_description, is_teller
+
+
+def place(text: str) -> tuple[str, int, int]:
+    """Return the text without the brackets around the candidate, and where the candidate stands."""
+    before, _, rest = text.partition("[")
+    inside, _, after = rest.partition("]")
+    return before + inside + after, len(before), len(before) + len(inside)
+
+
+@pytest.mark.parametrize(
+    ("marked", "question", "expected"),
+    [
+        ("closed to refugees secured by [walls trenches and guards] who", "What secures the border?", True),
+        ("closed to [refugees] secured by walls", "What secures the border?", False),
+        ("it was discovered by the [engineer], later", "Who discovered it?", True),
+        ("it was closed by [guards]", "What secures the border?", False),
+        ("[guards] secured it by night", "What secures the border?", False),
+    ],
+)
+def test_who_or_what_did_it_stands_after_by(marked: str, question: str, expected: bool) -> None:
+    text, start, _ = place(marked)
+    assert is_agent(text, start, question) is expected
+
+
+@pytest.mark.parametrize(
+    ("marked", "question", "expected"),
+    [
+        ("However the [WSJ] fails to mention that the faction rules it", "Who controls it?", True),
+        ("The [minister] said that the faction rules it", "Who controls it?", True),
+        ("The [minister] said that the faction rules it", "Who said that the faction rules it?", False),
+        ("The minister said that the [faction] rules it", "Who controls it?", False),
+        ("The [minister]. He said that the faction rules it", "Who controls it?", False),
+    ],
+)
+def test_who_only_tells_it_stands_before_a_verb_of_speech_and_that(marked: str, question: str, expected: bool) -> None:
+    text, _, end = place(marked)
+    assert is_teller(text, end, question) is expected
+
+
+@pytest.mark.parametrize(
+    ("marked", "question", "expected"),
+    [
+        ("to [emergency relief coordinator] Mark Lowcock the", "Who is Mark Lowcock?", True),
+        ("Ida Marlow, the [engineer], built it", "who was Ida Marlow", True),
+        ("Ida Marlow was an [engineer] of the town", "Who was Ida Marlow?", True),
+        ("Ida Marlow built it with the [engineer]", "Who was Ida Marlow?", False),
+        ("Ida Marlow, the [engineer], built it", "Who built it?", False),
+    ],
+)
+def test_what_a_name_is_stands_beside_it(marked: str, question: str, expected: bool) -> None:
+    assert is_description(*place(marked), question) is expected
+
+
+WORDS = st.lists(st.sampled_from("who is Ida Marlow said that by walls secured , ( the 東京 é".split())).map(" ".join)
+
+
+@given(text=WORDS, question=WORDS, data=st.data())
+def test_any_text_and_place_give_an_answer(text: str, question: str, data: st.DataObject) -> None:
+    start = data.draw(st.integers(0, len(text)))
+    end = data.draw(st.integers(start, len(text)))
+    assert {is_agent(text, start, question), is_teller(text, end, question)} <= {True, False}
+    assert is_description(text, start, end, question) in (True, False)
