@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from index.documents import Span
 from index.segmenting import WORD, has_mark, is_stripped
+from qa.roles import asked_name
 from qa.spans import whole_words
 
 NUMBER_WORDS = frozenset(
@@ -265,6 +266,14 @@ def with_owner(words: Words, first: int, last: int, question: str) -> tuple[int,
     return first, last
 
 
+def whole_description(words: Words, first: int, last: int, question: str) -> tuple[int, int]:
+    """Take what a name is called by, where the question asks who it is: United Nations relief coordinator."""
+    if asked_name(question) and words[first][:1].islower():
+        before = _names_on(words, first - 1, _WORD.findall(question.casefold()), step=-1)
+        first -= before if before <= MOST_NAMES else 0
+    return first, last
+
+
 def whole_deed(words: Words, first: int, last: int, question: str) -> tuple[int, int]:
     """Take what a deed is done to, where the question asks what somebody does: liberate every inch of the country."""
     if last - first < 2 and ASKS_FOR_A_DEED.search(question):
@@ -286,6 +295,7 @@ RULES: tuple[Rule, ...] = (
     with_title,
     whole_name,
     with_owner,
+    whole_description,
     whole_deed,
 )
 

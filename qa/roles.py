@@ -1,27 +1,18 @@
-"""What part candidate words play beside the question's own words: who did it, who only tells it, what a name is. Pure.
+"""What part candidate words play: who only tells what is asked, and what a name that is asked for is. Pure.
 
-A network that reads marks of the text alone takes the nearest noun; these are the three places where the words around
-a candidate say more. Each is evidence for the calibration (`qa.span_reader.Evidence`), and none decides alone.
+Both are evidence for the calibration (`qa.span_reader.Evidence`); neither decides alone.
 """
 
 from __future__ import annotations
 
 import re
 
-from index.lexical import terms
 from qa.speech_words import CUES
 
-_DONE_BY = re.compile(r"([^\W_]+) by (?:(?:the|an?) )?$", re.IGNORECASE)
 _WHO_IS = re.compile(r"\s*who(?:'s|’s| is| are| was| were) (?:the |an? )?([^\W\d_].*?)\W*", re.IGNORECASE)
 _BEFORE_DESCRIPTION = re.compile(r"(?:,|\()? ?(?:(?:is|are|was|were) )?(?:(?:the|an?) )?$", re.IGNORECASE)
 _WORD = re.compile(r"[^\W_]+")
 _TELLS = re.compile(r"(?: [^\W_]+){0,2}? ([^\W_]+) that\b")
-
-
-def is_agent(text: str, start: int, question: str) -> bool:
-    """Tell whether words are who or what did what the question asks about: "secured by | walls", what secures?"""
-    deed = _DONE_BY.search(text, max(0, start - 60), start)
-    return deed is not None and not set(terms(deed[1])).isdisjoint(terms(question))
 
 
 def is_teller(text: str, end: int, question: str) -> bool:
@@ -35,12 +26,17 @@ def _asks_who_tells(question: str) -> bool:
     return "according" in words or not words.isdisjoint(CUES)
 
 
+def asked_name(question: str) -> str:
+    """Return the name of which a question asks who it is: who is Ida Marlow? "" when it asks something else."""
+    asked = _WHO_IS.fullmatch(question)
+    return asked[1] if asked and asked[1][0].isupper() else ""
+
+
 def is_description(text: str, start: int, end: int, question: str) -> bool:
     """Tell whether words stand right beside the name that the question asks about: who is Ida Marlow? the engineer."""
-    asked = _WHO_IS.fullmatch(question)
-    if asked is None or not asked[1][0].isupper():
+    name = asked_name(question).casefold()
+    if not name:
         return False
-    name = asked[1].casefold()
     if text[end : end + len(name) + 1].casefold() == f" {name}":
         return True
     before = _BEFORE_DESCRIPTION.search(text, max(0, start - 12), start)

@@ -14,7 +14,7 @@ from index.documents import Span
 from index.lexical import terms as index_terms
 from qa.errors import ReaderError
 from qa.reader import Query, Readable, Reading, Term
-from qa.roles import is_agent, is_description, is_teller
+from qa.roles import is_description, is_teller
 from qa.span_network import Candidate, Network, load_weights
 
 WEIGHTS = Path(__file__).parent / "weights"
@@ -33,8 +33,8 @@ class Evidence:
         around: the same, with the segment before and the one after.
         names: the same for the question's names alone, anywhere in the passage; 1 when it has none.
         numbers: the same for its numbers: a passage about another year or count is a near miss.
-        agent, description: 1 where the words stand in that place to the question's own (`qa.roles`), else 0.
-        not_teller: 0 where they only tell what the question asks, else 1.
+        description: 1 where they stand beside the name that the question asks about (`qa.roles`), else 0.
+        not_teller: 0 where they are who tells what the question asks, else 1.
     """
 
     margin: float
@@ -46,7 +46,6 @@ class Evidence:
     around: float
     names: float
     numbers: float
-    agent: float
     description: float
     not_teller: float
 
@@ -99,7 +98,6 @@ def weigh(
                     around=coverage(terms, _segments_at(candidate, readable, beside=1)),
                     names=names,
                     numbers=numbers,
-                    agent=float(is_agent(passage.text, candidate.start, question)),
                     description=float(is_description(passage.text, candidate.start, candidate.end, question)),
                     not_teller=float(not is_teller(passage.text, candidate.end, question)),
                 )

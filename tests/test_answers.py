@@ -86,6 +86,13 @@ def test_in_text_with_punctuation_a_name_comes_with_the_capitals_beside_it(
     assert whole(text, marked, "Which river?") == expected
 
 
+def test_a_description_of_the_name_asked_about_comes_with_whose_it_is() -> None:
+    text = "in what United Nations emergency relief coordinator Mark Lowcock called the biggest story"
+    marked = "emergency relief coordinator"
+    assert whole(text, marked, "Who is Mark Lowcock?") == "United Nations emergency relief coordinator"
+    assert whole(text, marked, "Who called it so?") == marked
+
+
 def test_without_punctuation_two_names_side_by_side_stay_two() -> None:
     assert whole("In winter the whole council of Albany Abercrombie wrote refused it", "Abercrombie") == "Abercrombie"
 

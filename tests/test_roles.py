@@ -1,4 +1,4 @@
-"""Who did it, who only tells it, what a name is: by the words around a candidate."""
+"""Who only tells it, and what a name is: by the words around a candidate."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qa.roles import is_agent, is_description, is_teller
+from qa.roles import is_description, is_teller
 
 
 def place(text: str) -> tuple[str, int, int]:
@@ -14,21 +14,6 @@ def place(text: str) -> tuple[str, int, int]:
     before, _, rest = text.partition("[")
     inside, _, after = rest.partition("]")
     return before + inside + after, len(before), len(before) + len(inside)
-
-
-@pytest.mark.parametrize(
-    ("marked", "question", "expected"),
-    [
-        ("closed to refugees secured by [walls trenches and guards] who", "What secures the border?", True),
-        ("closed to [refugees] secured by walls", "What secures the border?", False),
-        ("it was discovered by the [engineer], later", "Who discovered it?", True),
-        ("it was closed by [guards]", "What secures the border?", False),
-        ("[guards] secured it by night", "What secures the border?", False),
-    ],
-)
-def test_who_or_what_did_it_stands_after_by(marked: str, question: str, expected: bool) -> None:
-    text, start, _ = place(marked)
-    assert is_agent(text, start, question) is expected
 
 
 @pytest.mark.parametrize(
@@ -67,5 +52,4 @@ WORDS = st.lists(st.sampled_from("who is Ida Marlow said that by walls secured ,
 def test_any_text_and_place_give_an_answer(text: str, question: str, data: st.DataObject) -> None:
     start = data.draw(st.integers(0, len(text)))
     end = data.draw(st.integers(start, len(text)))
-    assert {is_agent(text, start, question), is_teller(text, end, question)} <= {True, False}
-    assert is_description(text, start, end, question) in (True, False)
+    assert {is_description(text, start, end, question), is_teller(text, end, question)} <= {True, False}

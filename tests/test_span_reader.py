@@ -34,7 +34,7 @@ TEXT = (
     "The river Tamber rises in the Karst hills. In 1893 the engineer Ida Marlow built a bridge over it, 240 metres "
     "long, for 1,200,000 crowns. The bridge was closed in 1951 and replaced by a ferry."
 )
-NO_ROLE = {"agent": 0.0, "description": 0.0, "not_teller": 1.0}
+NO_ROLE = {"description": 0.0, "not_teller": 1.0}
 ANY_TEXT = st.text(
     st.one_of(
         st.characters(codec="utf-8", exclude_characters="\x00"),

@@ -31,15 +31,17 @@ from qa.metrics import exact_match, token_f1
 from qa.reader import Query, Readable, Term
 from qa.results import Citation, Passage
 from qa.retrieval import RetrievalConfig, content_terms
+from qa.roles import asked_name
 from qa.span_network import Candidate, Network, load_weights
 from qa.span_reader import Calibration, Evidence, SpanReader, load_calibration, weigh
-from training.reader_data import Example, read_squad, split_articles, strip_text, stripped
+from training.reader_data import Example, read_qamr, read_squad, split_articles, strip_text, stripped
 from training.train_reader import file_sha256
 
 PASSAGES_READ = 8
 KEPT_FRACTION = 0.9
 RIGHT_F1 = 0.5
-FEATURES = tuple(field.name for field in fields(Evidence))
+FEATURES = tuple(field.name for field in fields(Evidence) if field.name != "description")
+WHO_IS_QUESTIONS = 260
 
 
 # --- metrics --------------------------------------------------------------------------------------------------------
@@ -185,10 +187,6 @@ def fit(rows: np.ndarray, right: np.ndarray, *, ridge: float = 1.0, rounds: int 
     return weights, float(w[-1] - weights @ mean)
 
 
-def as_row(evidence: Evidence) -> list[float]:
-    return [getattr(evidence, name) for name in FEATURES]
-
-
 class Setting:
     """The SQuAD 2.0 paragraphs, plain or stripped, and questions of some articles asked of them."""
 
@@ -225,8 +223,11 @@ class Setting:
         return asked
 
 
-def calibrate(network: Network, examples: list[Example], seed: int) -> tuple[Calibration, dict[str, float]]:
-    """Return the calibration fitted on the dev articles, and what it gives there."""
+def calibrate(network: Network, examples: list[Example], data: Path, seed: int) -> tuple[Calibration, dict[str, float]]:
+    """Return the calibration fitted on the dev articles, and what it gives there.
+
+    They hold no question of the form "who is X?", so what a description adds is fitted on QAMR.
+    """
     dev = [e for e in examples if e.group in split_articles({e.group for e in examples}).dev]
     vectors = embed([e.question for e in dev])
     rows, right, best, off = [], [], [], []
@@ -239,7 +240,7 @@ def calibrate(network: Network, examples: list[Example], seed: int) -> tuple[Cal
             asked = setting.ask([dev[i] for i in some], where, vectors[some])
             for one, found in zip(asked, answer_all(network, setting.corpus, asked), strict=True):
                 mark = [is_right(f, one) and where == "all" for f in found]
-                rows += [as_row(f.evidence) for f in found]
+                rows += [[getattr(f.evidence, name) for name in FEATURES] for f in found]
                 right += mark
                 if one.gold:
                     (best if where == "all" else off).append((found, mark))
@@ -249,7 +250,27 @@ def calibrate(network: Network, examples: list[Example], seed: int) -> tuple[Cal
     threshold = float(np.quantile([p for p, _ in top], 1 - KEPT_FRACTION))
     refused = np.mean([max(unset.probability(f.evidence) for f in found) < threshold for found, _ in off])
     numbers = {"first_is_right": float(np.mean([m for _, m in top])), "off_topic_refused": float(refused)}
-    return replace(unset, threshold=threshold), {**numbers, "candidates": float(len(rows))}
+    described = _description_weight(network, unset, data, seed)
+    whole = replace(unset, weights={**unset.weights, "description": described}, threshold=threshold)
+    return whole, {**numbers, "candidates": float(len(rows))}
+
+
+def _description_weight(network: Network, calibration: Calibration, data: Path, seed: int) -> float:
+    """Return what a description adds to the calibrated logit, on questions of QAMR that ask who a name is."""
+    rng = random.Random(seed)
+    examples = [e for e in read_qamr(data / "qamr", rng) if e.answers and asked_name(e.question)]
+    some = rng.sample(examples, min(WHO_IS_QUESTIONS, len(examples)))
+    corpus = Paragraphs([e.passage for e in some], embed([e.passage for e in some]))
+    vectors = embed([e.question for e in some])
+    asked = [
+        Asked(e.question, tuple(e.passage[a:b] for a, b in e.answers), i, (corpus.passage(e.question, vectors[i], i),))
+        for i, e in enumerate(some)
+    ]
+    found = [(f, one) for one, fs in zip(asked, answer_all(network, corpus, asked), strict=True) for f in fs]
+    sure = np.array([calibration.probability(f.evidence) for f, _ in found])
+    rows = np.c_[np.log(sure / (1 - sure)), [f.evidence.description for f, _ in found]]
+    weights, _ = fit(rows, np.array([is_right(f, one) for f, one in found], dtype=float))
+    return float(weights[1])
 
 
 # --- the report -----------------------------------------------------------------------------------------------------
@@ -403,7 +424,7 @@ def main() -> None:
         card = args.weights / "reader.json"
         card.write_text(json.dumps({"sha256": digest}))
         network = Network(load_weights(args.weights, digest), minilm.load_tokenizer())
-        calibration, figures = calibrate(network, examples, args.seed)
+        calibration, figures = calibrate(network, examples, args.data, args.seed)
         kept = {f.name: getattr(calibration, f.name) for f in fields(calibration)}
         card.write_text(json.dumps({"sha256": digest, **kept, "dev": figures}, indent=2) + "\n")
     else:
