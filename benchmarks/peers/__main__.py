@@ -1,6 +1,6 @@
 """Pincite and its peers side by side, on the same documents, the same machine and the same model weights.
 
-    python -m benchmarks.peers [DATA...] [--documents 1000] [--chunks 1000 10000 100000] [--only NAME...] [--json FILE]
+    python -m benchmarks.peers [DATA...] [--documents 1000] [--chunks 1000 10000] [--only NAME...] [--json FILE]
 
 DATA is SQuAD-format JSON, a BEIR folder, or a folder of text files; documents are made where none is given. A run that
 was stopped goes on where it was. docs/benchmark.md says how each figure is taken and how to add a system.
@@ -184,9 +184,9 @@ def main() -> None:
     parser.add_argument("data", nargs="*", type=Path, help="SQuAD-format JSON, BEIR folders, folders of text files")
     parser.add_argument("--documents", type=int, default=1_000)
     parser.add_argument("--characters", type=int, default=3_000, help="where longer documents are cut")
-    parser.add_argument("--chunks", type=int, nargs="*", default=[1_000, 10_000, 100_000], help="sizes of the growth")
+    parser.add_argument("--chunks", type=int, nargs="*", default=[1_000, 10_000], help="sizes of the growth")
     parser.add_argument("--only", nargs="+", choices=every, default=every, metavar="NAME", help=", ".join(every))
-    parser.add_argument("--repeats", type=int, default=3, help="of what starts a process")
+    parser.add_argument("--repeats", type=int, default=2, help="of what starts a process")
     parser.add_argument("--cores", type=int, help="which each system may use; 1 is steadier on a busy machine")
     parser.add_argument("--limit", type=float, default=300, help="seconds without a reply until one is given up")
     parser.add_argument("--minutes", type=float, default=10**6, help="stop after; run again to go on")

@@ -37,6 +37,7 @@ class Peer:
 
     def add(self, name: str, text: str) -> None:
         self.index.insert(Document(text=text, doc_id=name))
+        self.retriever = None  # one knows the nodes that were there when it was made
         self.save()
 
     def rerun(self, folder: Path) -> None:
