@@ -48,6 +48,7 @@ class Peer:
 
     def __init__(self, model: Path, folder: Path) -> None:
         self.index, self.added, self.encoder = folder / "index", folder / "added", Encoder()
+        self.encoder.encode_question("loaded before the clock runs, as the others load theirs")
 
     def use_table(self, made_vectors) -> None:
         self.encoder.table = made_vectors
