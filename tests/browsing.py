@@ -18,11 +18,11 @@ expect.set_options(timeout=60_000)  # milliseconds; a busy machine is slow, not 
 class served:
     """A page in the background, on a free port."""
 
-    def __init__(self, corpus: Any) -> None:
+    def __init__(self, corpus: Any, composer: Any = None) -> None:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
-        self.page = server.start(corpus, port=port)
+        self.page = server.start(corpus, port=port, composer=composer)
 
     def __enter__(self) -> str:
         return self.page.url
