@@ -273,7 +273,13 @@ def test_beyond_the_queue_a_question_is_refused_at_once_and_those_before_it_are_
 def test_the_served_page_answers_as_a_model_too(rivers: Corpus) -> None:
     page = server.start(rivers)
     try:
-        given = ask(client_of(page.url.rstrip("/")), VIENNA)
+        client = client_of(page.url.rstrip("/"))
+        given = ask(client, VIENNA)
+        earlier = [
+            message for _ in range(40) for message in ({"role": "assistant", "content": "x" * 5_000}, *said(VIENNA))
+        ]
+        later = client.chat.completions.create(model="pincite", messages=[*earlier, *said(VIENNA)])
     finally:
         page.stop()
     assert given.pincite == rivers.ask(VIENNA).to_dict()
+    assert later.pincite["verdict"] == "answered"  # a conversation of 200 kB is read

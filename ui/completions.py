@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from ui.workers import Workers
 
 PREFIX = "/v1"
+BODY_LIMIT = 1_000_000  # bytes: chat programs send the whole conversation with each question
 MODEL = "pincite"
 LEANING = 8  # questions, at most, that lean one on the other
 _UNEXPECTED = "Something went wrong; the server's log says what."

@@ -101,6 +101,8 @@ def body_limit(path: str) -> int:
     """Return how many bytes a request to a path may carry."""
     if path == f"{api.PREFIX}/uploads":
         return MAX_UPLOAD_BYTES
+    if path.startswith(f"{completions.PREFIX}/"):
+        return completions.BODY_LIMIT
     return api.BODY_LIMIT if path.startswith(f"{api.PREFIX}/") else BODY_LIMIT
 
 

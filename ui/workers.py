@@ -47,14 +47,6 @@ class Workers:
         future.add_done_callback(self._release)
         return future
 
-    def run(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Return what some work returns, or raise what it raises; waits for its turn.
-
-        Raises:
-            TooBusy: the queue is full.
-        """
-        return self.submit(work, *args, **kwargs).result()
-
     def stop(self) -> None:
         """Let the work in progress finish, drop what waits."""
         self._pool.shutdown(wait=False, cancel_futures=True)
