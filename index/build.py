@@ -70,7 +70,7 @@ class BuildReport:
         generation: of the index now; the same as before when nothing had changed.
         documents, chunks: in the index now.
         added, removed: documents; a changed file is one of each.
-        unchanged_files: not read again.
+        unchanged_files: not read again, or read and found to be the same.
         embedded: chunks whose vectors were computed.
         notes: files skipped, or indexed with a remark.
     """
@@ -172,6 +172,7 @@ class _Build:
         # what two models made must not stand side by side
         self.is_other = any(store.meta(name) != wanted for name, wanted in self._settings().items())
         self.recut: set[str] = set()
+        self.same = 0
 
     def run(self) -> BuildReport:
         self._refuse_other_settings()
@@ -193,7 +194,7 @@ class _Build:
         self._refuse_folders_without_documents(scan, notes)
         self._recut_the_rest()
         self._commit(self.roots, notes)
-        return self._report(len(found.unchanged), notes)
+        return self._report(len(found.unchanged) + self.same, notes)
 
     # refusals
 
@@ -251,6 +252,7 @@ class _Build:
                 self.changes.stale |= {p.source.path for p in self.store.places_in(file.entry.name)} - paths
             if file.record is not None:
                 self.changes.records.append(file.record)
+            self.same += file.is_as_before
             if not file.is_as_before:
                 self.changes.notes.setdefault(file.entry.name, []).extend(file.notes)
         if part.begun:  # as long as it is not finished it counts as another file than the one on disk

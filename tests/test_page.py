@@ -279,7 +279,7 @@ def test_files_dropped_on_an_empty_page_are_indexed_and_those_that_cannot_be_rea
         )
         expect(page.locator("#strip")).to_contain_text("1 document")
         expect(page.locator(".welcome")).to_contain_text("Every answer is a quote")
-        page.get_by_text("1 file skipped").click()
+        page.get_by_text("1 file skipped", exact=True).click()
         expect(page.locator(".skipped li")).to_contain_text("broken.pdf")
         ask(page, "What flows through Dresden?")
         expect(page.locator(".answer")).to_contain_text("The Elbe flows through Dresden.")
