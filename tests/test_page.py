@@ -236,6 +236,9 @@ def test_a_chip_shows_its_quote_with_its_neighbourhood_on_hover_and_on_focus(bro
         expect(previews.nth(1)).to_be_visible()
         expect(previews.nth(1).locator("b")).to_have_text("as well as terror group Hayat Tahrir al Sham")
         expect(previews.nth(1)).to_contain_text("characters")
+        assert previews.nth(1).evaluate("box => box.scrollHeight <= box.clientHeight + 1"), (
+            "its words run out of its box"
+        )
         assert len(previews.nth(1).locator(".words").inner_text()) > len("as well as terror group Hayat Tahrir al Sham")
         page.keyboard.press("Escape")
         expect(previews.nth(1)).not_to_be_visible()
