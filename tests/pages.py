@@ -66,7 +66,7 @@ class ScriptedCorpus:
 
     def ask(self, question: str, *, filters: Any = None) -> Answer:
         self._refuse_when_empty()
-        if not any(map(str.isalnum, question)):
+        if not question.strip(" ?!\t\n"):
             raise QuestionError("Please type a question.")
         if len(question) > 4000:
             raise QuestionError("The question has too many characters; it may have at most 4,000 characters.")
