@@ -374,17 +374,17 @@ class Segmenter:
         return spans
 
     def _read(self, text: str) -> _Block:
-        words = [Span(*match.span()) for match in WORD.finditer(text)]
-        if len(words) < 2:
+        words, gaps = words_and_gaps(text)
+        if not gaps:
             return _Block(text, words, [])
-        gaps = [re.sub(r"\s", " ", text[a.end : b.start][:100]) for a, b in pairwise(words)]
+        gaps = [re.sub(r"\s", " ", gap[:100]) for gap in gaps]
         return _Block(text, words, self._net.probabilities([word.of(text) for word in words], gaps).tolist())
 
     def _sentence_ends(self, block: _Block) -> Iterator[int]:
         """Yield where segments end by network and rules, in the places where white space stands between two words."""
         text, words = block.text, block.words
         gaps = [block.gap(place) for place in range(len(block.likely))]
-        stripped = is_stripped([has_mark(gap) for gap in gaps])
+        stripped = lack_marks(gaps)
         latin = _mostly_latin([word.of(text) for word in words])
         for place, (gap, likely) in enumerate(zip(gaps, block.likely, strict=True)):
             if gap == " " and latin[place]:
@@ -399,12 +399,18 @@ class Segmenter:
                         yield end
 
 
-def is_stripped(marked: Sequence[bool]) -> list[bool]:
-    """Return for each gap whether the text around it lacks punctuation; ``marked`` says which gaps have some."""
+def words_and_gaps(text: str) -> tuple[list[Span], list[str]]:
+    """Return the words of a text, and what stands between each and the next."""
+    words = [Span(*match.span()) for match in WORD.finditer(text)]
+    return words, [text[a.end : b.start] for a, b in pairwise(words)]
+
+
+def lack_marks(gaps: Sequence[str]) -> list[bool]:
+    """Return for each gap between two words whether the text around it lacks punctuation."""
     totals = [0]
-    for mark in marked:
-        totals.append(totals[-1] + mark)
-    last = len(marked)
+    for gap in gaps:
+        totals.append(totals[-1] + _has_mark(gap))
+    last = len(gaps)
     return [
         totals[min(last, place + DENSITY_WORDS)] - totals[max(0, place - DENSITY_WORDS)] <= STRIPPED_MARKS
         and (last >= DENSITY_WORDS or not totals[-1])
@@ -412,7 +418,7 @@ def is_stripped(marked: Sequence[bool]) -> list[bool]:
     ]
 
 
-def has_mark(gap: str) -> bool:
+def _has_mark(gap: str) -> bool:
     """Return whether a gap between two words holds punctuation beside its white space."""
     return len(gap) > 1 and MARK.search(gap) is not None and any(c.isspace() for c in gap)
 

@@ -6,13 +6,12 @@ segments they touch, by short tables. How often each rule helped and harmed: doc
 
 from __future__ import annotations
 
-import itertools
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from index.documents import Span
-from index.segmenting import WORD, has_mark, is_stripped
+from index.segmenting import lack_marks, words_and_gaps
 from qa.roles import asked_name
 from qa.spans import whole_words
 
@@ -82,13 +81,12 @@ class Words:
 
     text: str
     places: tuple[Span, ...]
-    have_marks: bool
-    """Whether the text around them has punctuation, so that what stands side by side belongs together."""
+    within: Span
 
     @classmethod
     def of(cls, text: str, within: Span) -> Words:
         places = tuple(Span(*match.span()) for match in _WORD.finditer(text, within.start, within.end))
-        return cls(text, places, _has_marks(text[max(0, within.start - AROUND) : within.end + AROUND]))
+        return cls(text, places, within)
 
     def __getitem__(self, number: int) -> str:
         """Return a word; "" before the first and after the last."""
@@ -96,6 +94,12 @@ class Words:
 
     def low(self, number: int) -> str:
         return self[number].casefold()
+
+    @property
+    def have_marks(self) -> bool:
+        """Whether the text around them has punctuation, so that what stands side by side belongs together."""
+        _, gaps = words_and_gaps(self.text[max(0, self.within.start - AROUND) : self.within.end + AROUND])
+        return 2 * sum(lack_marks(gaps)) < len(gaps)
 
     @property
     def are_a_heading(self) -> bool:
@@ -107,13 +111,6 @@ class Words:
         if not 0 <= number < len(self.places) - 1:
             return False
         return self.text[self.places[number].end : self.places[number + 1].start].strip() in ("", "-")
-
-
-def _has_marks(text: str) -> bool:
-    """Tell whether most of a text has its punctuation."""
-    words = [Span(*match.span()) for match in WORD.finditer(text)]
-    bare = is_stripped([has_mark(text[a.end : b.start]) for a, b in itertools.pairwise(words)])
-    return 2 * sum(bare) < len(bare)
 
 
 Rule = Callable[[Words, int, int, str], tuple[int, int]]
@@ -215,12 +212,10 @@ def whole_name(words: Words, first: int, last: int, question: str) -> tuple[int,
 
     Red Army, Hayat Tahrir al Sham. Without punctuation, and in a heading, capitals side by side may be two names.
     """
-    if words.have_marks and not words.are_a_heading and is_name(words[first]) and is_name(words[last]):
-        asked = _WORD.findall(question.casefold())
-        after = _names_on(words, last + 1, asked, step=1)
-        before = _names_on(words, first - 1, asked, step=-1)
-        last += after if after <= MOST_NAMES and not (is_numeral(words[last]) or _owns(words[last])) else 0
-        first -= before if before <= MOST_NAMES else 0
+    if is_name(words[first]) and is_name(words[last]) and words.have_marks and not words.are_a_heading:
+        if not (is_numeral(words[last]) or _owns(words[last])):
+            last += _names_on(words, last + 1, question, step=1)
+        first -= _names_on(words, first - 1, question, step=-1)
     while is_name(words[last]) and _bound(words, last + 1):
         last += 2
     while is_name(words[first]) and _bound(words, first - 1):
@@ -228,14 +223,17 @@ def whole_name(words: Words, first: int, last: int, question: str) -> tuple[int,
     return first, last
 
 
-def _names_on(words: Words, number: int, asked: Sequence[str], *, step: int) -> int:
-    """Return how many words from one on, in one direction, are capitals that touch and are not asked about."""
-    count = 0
+def _names_on(words: Words, number: int, question: str, *, step: int) -> int:
+    """Return how many words from one on, in one direction, are capitals that touch and are not asked about.
+
+    0 where they are more than ``MOST_NAMES``: so many are no one name.
+    """
+    asked, count = _WORD.findall(question.casefold()), 0
     while number > 0 and words.touch(number if step < 0 else number - 1) and is_name(words[number]):
         if words.low(number) in asked or (step < 0 and _owns(words[number])):
             break
         count, number = count + 1, number + step
-    return count
+    return count if count <= MOST_NAMES else 0
 
 
 def _owns(word: str) -> bool:
@@ -269,8 +267,7 @@ def with_owner(words: Words, first: int, last: int, question: str) -> tuple[int,
 def whole_description(words: Words, first: int, last: int, question: str) -> tuple[int, int]:
     """Take what a name is called by, where the question asks who it is: United Nations relief coordinator."""
     if asked_name(question) and words[first][:1].islower():
-        before = _names_on(words, first - 1, _WORD.findall(question.casefold()), step=-1)
-        first -= before if before <= MOST_NAMES else 0
+        first -= _names_on(words, first - 1, question, step=-1)
     return first, last
 
 

@@ -11,7 +11,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from qa.retrieval import STOPWORDS
+from qa.results import Answer
+from qa.retrieval import MAX_QUESTION_CHARACTERS, STOPWORDS
 
 _CAPITAL = r"(?:[a-z]{1,3}[-’'])?[A-Z][\w’'-]*"  # Asaad, al-Asaad, d’Estaing
 _NAME = re.compile(rf"\b{_CAPITAL}(?: (?:(?:al|of|the|de|von|bin|and) )?{_CAPITAL})*|\b\d{{4}}\b")
@@ -97,11 +98,16 @@ class Asked:
     question: str
     answers: Sequence[str] = ()
 
+    @classmethod
+    def of(cls, answer: Answer) -> Asked:
+        return cls(answer.question, tuple(claim.text for claim in answer.claims))
+
 
 def complete(question: str, before: Asked) -> str | None:
-    """Return the question in full, or None when it stands by itself."""
+    """Return the question in full, or None when it stands by itself, or in full would be too long to be searched."""
     text = " ".join(question.split())
-    return _ask_again(text, before) or _ask_of_another(text, before) or _without_pronoun(text, before)
+    full = _ask_again(text, before) or _ask_of_another(text, before) or _without_pronoun(text, before)
+    return full if full and len(full) <= MAX_QUESTION_CHARACTERS else None
 
 
 def may_lean(question: str) -> bool:

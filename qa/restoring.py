@@ -8,7 +8,6 @@ its weights, `weights/marks.md` is their card.
 
 from __future__ import annotations
 
-import itertools
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -16,8 +15,7 @@ from enum import IntEnum
 from functools import cache, partial
 from pathlib import Path
 
-from index.documents import Span
-from index.segmenting import WORD, BoundaryNet, check_sha256, has_mark, is_stripped
+from index.segmenting import BoundaryNet, check_sha256, lack_marks, words_and_gaps
 
 WEIGHTS = Path(__file__).parent / "weights" / "marks.safetensors"
 WEIGHTS_SHA256 = "b2150df91374905cfbe9344af3375ebbcb0392291e032dba18ca23da13dd3488"
@@ -69,11 +67,8 @@ class Restorer:
 
     def marks(self, text: str) -> dict[int, Mark]:
         """Return the likeliest mark of each gap that had one, by the gap's offset; only where the text lacks marks."""
-        words = [Span(*match.span()) for match in WORD.finditer(text)]
-        gaps = [text[a.end : b.start] for a, b in itertools.pairwise(words)]
-        if not gaps:
-            return {}
-        bare = is_stripped([has_mark(gap) for gap in gaps])
+        words, gaps = words_and_gaps(text)
+        bare = lack_marks(gaps)
         if not any(bare):
             return {}
         logits = self._net().logits([word.of(text) for word in words], gaps)

@@ -162,6 +162,19 @@ def answer_all(network: Network, corpus: Paragraphs, asked: Sequence[Asked]) -> 
     return found
 
 
+def _answer_each_alone(
+    network: Network, pairs: Sequence[tuple[str, str, tuple[str, ...]]]
+) -> list[tuple[Asked, list[Found]]]:
+    """Return each question with its candidates, given a question, its one passage, and its gold answers."""
+    corpus = Paragraphs([passage for _, passage, _ in pairs], embed([passage for _, passage, _ in pairs]))
+    vectors = embed([question for question, _, _ in pairs])
+    asked = [
+        Asked(question, gold, number, (corpus.passage(question, vectors[number], number),))
+        for number, (question, _, gold) in enumerate(pairs)
+    ]
+    return list(zip(asked, answer_all(network, corpus, asked), strict=True))
+
+
 def _whole_text(question: str, readable: Readable, candidate: Candidate) -> str:
     """Return the answer as the product gives it; a paragraph's offsets are those of its document."""
     text = readable.passage.text
@@ -260,13 +273,8 @@ def _description_weight(network: Network, calibration: Calibration, data: Path, 
     rng = random.Random(seed)
     examples = [e for e in read_qamr(data / "qamr", rng) if e.answers and asked_name(e.question)]
     some = rng.sample(examples, min(WHO_IS_QUESTIONS, len(examples)))
-    corpus = Paragraphs([e.passage for e in some], embed([e.passage for e in some]))
-    vectors = embed([e.question for e in some])
-    asked = [
-        Asked(e.question, tuple(e.passage[a:b] for a, b in e.answers), i, (corpus.passage(e.question, vectors[i], i),))
-        for i, e in enumerate(some)
-    ]
-    found = [(f, one) for one, fs in zip(asked, answer_all(network, corpus, asked), strict=True) for f in fs]
+    pairs = [(e.question, e.passage, tuple(e.passage[a:b] for a, b in e.answers)) for e in some]
+    found = [(f, one) for one, fs in _answer_each_alone(network, pairs) for f in fs]
     sure = np.array([calibration.probability(f.evidence) for f, _ in found])
     rows = np.c_[np.log(sure / (1 - sure)), [f.evidence.description for f, _ in found]]
     weights, _ = fit(rows, np.array([is_right(f, one) for f, one in found], dtype=float))
@@ -350,11 +358,8 @@ def _clapnq(network: Network, calibration: Calibration, data: Path) -> dict[str,
     for name in ("answerable", "unanswerable"):
         lines = (data / "clapnq" / f"dev_{name}.jsonl").read_text(encoding="utf-8").splitlines()
         rows = [json.loads(line) for line in lines]
-        texts = [r["passages"][0]["text"].strip() for r in rows]
-        corpus = Paragraphs(texts, embed(texts))
-        vectors = embed([r["input"] for r in rows])
-        asked = [Asked(r["input"], (), i, (corpus.passage(r["input"], vectors[i], i),)) for i, r in enumerate(rows)]
-        values[name] = answer_all(network, corpus, asked)
+        pairs = [(r["input"], r["passages"][0]["text"].strip(), ()) for r in rows]
+        values[name] = [found for _, found in _answer_each_alone(network, pairs)]
     figures = {}
     for name in ("margin", "relevance"):
         scores = [

@@ -15,7 +15,6 @@ from starlette.exceptions import HTTPException
 
 from index.errors import DocumentNotFound, IndexEmpty, IndexingError
 from qa.errors import AnsweringError, QuestionError
-from qa.retrieval import MAX_QUESTION_CHARACTERS
 from ui.api_models import (
     AnswerModel,
     AskRequest,
@@ -28,6 +27,7 @@ from ui.api_models import (
     StatusModel,
     UpdateModel,
     UploadedModel,
+    refuse_long,
     what_is_wrong,
 )
 from ui.asking import answer_soon
@@ -82,7 +82,7 @@ def _add_questions(api: FastAPI, corpus: Corpus, workers: Workers, composer: Com
     @api.post("/ask", response_model=AnswerModel)
     async def ask(asked: AskRequest) -> Response:
         """Answer a question with quotes, or say that the documents do not."""
-        _refuse_long(asked.question)
+        refuse_long(asked.question)
         if asked.compose and composer is None:
             return _problem(422, "No language model is configured, so nothing can be composed.", "compose")
         filters = asked.filters.filters()
@@ -96,7 +96,7 @@ def _add_questions(api: FastAPI, corpus: Corpus, workers: Workers, composer: Com
     @api.post("/retrieve", response_model=RetrievalModel)
     async def retrieve(asked: RetrieveRequest) -> Response:
         """Return the best passages for a question, best first."""
-        _refuse_long(asked.question)
+        refuse_long(asked.question)
         soon = workers.submit(corpus.retrieve, asked.question, asked.k, filters=asked.filters.filters())
         found = await asyncio.wrap_future(soon)
         return JSONResponse(with_utf16({"passages": [passage.to_dict() for passage in found]}, corpus.document))
@@ -192,11 +192,6 @@ def _document(document: Document) -> dict[str, Any]:
         "date": document.date,
         "characters": len(document.text),
     }
-
-
-def _refuse_long(question: str) -> None:
-    if len(question) > MAX_QUESTION_CHARACTERS:
-        raise HTTPException(413, f"The question is too long; at most {MAX_QUESTION_CHARACTERS:,} characters.")
 
 
 # --- errors: one shape for all of them ------------------------------------------------------------------------------

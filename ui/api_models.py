@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt, StrictStr, field_validator
+from starlette.exceptions import HTTPException
 
 from qa.retrieval import MAX_PASSAGES, MAX_QUESTION_CHARACTERS, Filters
 
@@ -232,6 +233,12 @@ class HealthModel(_Given):
 class UploadedModel(_Given):
     name: str
     sentence: str
+
+
+def refuse_long(question: str) -> None:
+    """Refuse a question that will not be searched, before it takes a place in the queue."""
+    if len(question) > MAX_QUESTION_CHARACTERS:
+        raise HTTPException(413, f"The question is too long; at most {MAX_QUESTION_CHARACTERS:,} characters.")
 
 
 def what_is_wrong(error: Mapping[str, Any]) -> tuple[str, str | None]:

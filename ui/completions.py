@@ -25,8 +25,7 @@ from qa.errors import AnsweringError, QuestionError
 from qa.escaping import markdown_line
 from qa.export import blocks, number_of
 from qa.followups import Asked, complete, may_lean
-from qa.retrieval import MAX_QUESTION_CHARACTERS
-from ui.api_models import what_is_wrong
+from ui.api_models import refuse_long, what_is_wrong
 from ui.workers import TooBusy
 
 if TYPE_CHECKING:
@@ -126,8 +125,7 @@ def _questions(asked: CompletionRequest) -> list[str]:
     for part in messages[-1].content:
         if part.type != "text":
             raise HTTPException(400, f"Only text can be asked; the message has a part of type {part.type[:40]!r}.")
-    if len(messages[-1].text) > MAX_QUESTION_CHARACTERS:
-        raise HTTPException(413, f"The question is too long; at most {MAX_QUESTION_CHARACTERS:,} characters.")
+    refuse_long(messages[-1].text)
     return [message.text for message in messages]
 
 
@@ -163,10 +161,7 @@ def _answer(corpus: Corpus, questions: Sequence[str]) -> tuple[Answer, bool]:
 
 
 def _in_full(question: str, before: Answer | None) -> str | None:
-    if before is None:
-        return None
-    full = complete(question, Asked(before.question, tuple(claim.text for claim in before.claims)))
-    return full if full and len(full) <= MAX_QUESTION_CHARACTERS else None
+    return complete(question, Asked.of(before)) if before else None
 
 
 def _annotations(answer: Answer, text: str, page: str) -> list[dict[str, Any]]:

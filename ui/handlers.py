@@ -134,9 +134,8 @@ def _in_full(text: str, turns: tuple[Turn, ...], composer: Composer | None) -> s
     answers = [turn.answer for turn in turns if turn.answer is not None]
     if not answers or len(text) > MAX_QUESTION_CHARACTERS:
         return None
-    before = FollowedUp(answers[-1].question, tuple(claim.text for claim in answers[-1].claims))
-    full = (composer.rewrite(text, before) if composer else None) or complete(text, before)
-    return full if full and len(full) <= MAX_QUESTION_CHARACTERS else None
+    before = FollowedUp.of(answers[-1])
+    return (composer.rewrite(text, before) if composer else None) or complete(text, before)
 
 
 def _add(

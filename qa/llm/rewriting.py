@@ -5,7 +5,6 @@ from __future__ import annotations
 from qa.followups import Asked
 from qa.llm.prompt import seen
 from qa.llm.support import missing_name, missing_number
-from qa.retrieval import MAX_QUESTION_CHARACTERS
 
 REWRITTEN_TOKENS = 80
 MAX_REWRITTEN = 300  # characters
@@ -27,7 +26,7 @@ def rewritten(text: str, question: str, before: Asked) -> str | None:
     """Return the rewritten question, or None when it is none, is the same, or names what nobody named."""
     line = seen(next((line for line in text.split("\n") if line.strip()), "")).strip("\"'“”* ")
     said = (question, before.question, *before.answers[:ANSWERS_TOLD])
-    if not line.endswith("?") or not len(line) <= min(MAX_REWRITTEN, MAX_QUESTION_CHARACTERS):
+    if not line.endswith("?") or len(line) > MAX_REWRITTEN:
         return None
     if line.casefold() == question.strip().casefold() or missing_name(line, said) or missing_number(line, said):
         return None
