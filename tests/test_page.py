@@ -246,6 +246,9 @@ def test_a_chip_shows_its_quote_with_its_neighbourhood_on_hover_and_on_focus(bro
         chips.nth(0).focus()
         expect(previews.nth(0)).to_be_visible()
         assert chips.nth(0).get_attribute("aria-describedby") == previews.nth(0).get_attribute("id")
+        chips.nth(0).click()
+        expect(page.locator("#reader mark").first).to_be_focused()
+        expect(previews.nth(0)).not_to_be_visible()  # it would cover the next citation
 
 
 @pytest.mark.browser

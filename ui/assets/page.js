@@ -68,6 +68,7 @@ function center(target) {
 }
 
 function openChip(chip) {
+  putPreviewAway(); // the source itself is shown, and the next citation may lie under it
   origin = chip;
   const group = chip.closest(".related");
   const all = chips(group ?? chip.closest(".answer")).filter((other) => other.closest(".related") === group);
@@ -95,8 +96,7 @@ document.addEventListener("click", (event) => {
 document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
   const inField = event.target.closest?.("input, textarea, select, [contenteditable=true]");
-  const preview = event.key === "Escape" && shownPreview();
-  if (preview) preview.closest(".cite").classList.add("quiet");
+  if (event.key === "Escape") putPreviewAway();
   if (event.key === "Escape" && (reader.classList.contains("open") && !inField)) close();
   else if (inField) return;
   else if (event.key === "/") box()?.focus();
@@ -166,10 +166,17 @@ document.addEventListener("focusin", (event) => {
   const preview = event.target.closest?.(".cite")?.querySelector(".preview");
   if (preview) event.target.setAttribute("aria-describedby", (preview.id ||= `preview-${++previews}`));
 });
-const shownPreview = () =>
-  [...document.querySelectorAll(".cite:is(:hover, :focus-within) .preview")].find((preview) => preview.checkVisibility());
+function putPreviewAway() {
+  const shown = document.querySelectorAll(".cite:is(:hover, :focus-within) .preview");
+  [...shown].find((preview) => preview.checkVisibility())?.closest(".cite").classList.add("quiet");
+}
+
 for (const left of ["pointerout", "focusout"]) {
-  document.addEventListener(left, (event) => event.target.closest?.(".cite")?.classList.remove("quiet"));
+  document.addEventListener(left, (event) => {
+    const cite = event.target.closest?.(".cite");
+    const stays = cite?.contains(event.relatedTarget) || (left === "focusout" && cite?.matches(":hover"));
+    if (!stays) cite?.classList.remove("quiet");
+  });
 }
 
 document.addEventListener("submit", (event) => {
