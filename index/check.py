@@ -69,7 +69,7 @@ def check_index(
 
     Checked are SQLite's own structure and the checksum of each of its pages; every document's hash; that segments and
     chunks lie inside their documents, and every document has a place; that each chunk's vector is the one of its words,
-    finite and of unit length; the counts; the index id, from all places; the checksums of the search folder, and that
+    finite and of unit length; the counts; the index id, from all places and chunks; the checksums of the search folder, and that
     it holds the store's chunks with the store's vectors, no more and no fewer.
 
     Args:
@@ -106,6 +106,7 @@ class _Check:
 
     Attributes:
         to_cut: ids of documents whose segments, chunks or vectors are not what their texts give.
+        is_cut_as_named: the index id names the chunks there are.
         bad_vectors: keys of vectors that are not vectors.
     """
 
@@ -117,6 +118,7 @@ class _Check:
         self.encoder = Fingerprint(**store.meta("encoder"))
         self.search: SearchFiles | None = None
         self.other_vectors = 0
+        self.is_cut_as_named = True
 
     def run(self) -> CheckReport:
         generation, (documents, chunks) = self.store.generation, self.store.counts()
@@ -134,6 +136,8 @@ class _Check:
                     document_problems += self._document_problems(self.store.document(doc_id))
                 except (IndexDamaged, DocumentNotFound) as error:
                     store_problems.append(str(error))
+            if not self.is_cut_as_named and not document_problems:
+                document_problems.append("the chunks are not those that the index id names")
         if search_problem is None and self.other_vectors:
             search_problem = (
                 f"search/{generation}/ holds other vectors than {FILE_NAME} for {self.other_vectors} chunks"
@@ -146,9 +150,11 @@ class _Check:
         if (counted := self.store.count_rows()) != self.store.counts():
             yield f"{FILE_NAME} holds {counted} documents and chunks, not {self.store.counts()}"
         yield from self.store.unconnected()
-        content, cut = self.store.sums
-        if self.store.summed()[0] != content or _index_id(self.store, (content, cut)) != self.store.meta("index_id"):
-            yield f"{FILE_NAME}: the places and texts are not those that index id {self.store.meta('index_id')} names"
+        named = self.store.meta("index_id")
+        content, cut = self.store.summed()
+        if content != self.store.sums[0] or _index_id(self.store, self.store.sums) != named:
+            yield f"{FILE_NAME}: the places and texts are not those that index id {named} names"
+        self.is_cut_as_named = cut == self.store.sums[1]
 
     def _open_search(self) -> str | None:
         generation = self.store.generation

@@ -101,6 +101,14 @@ def test_status_says_what_is_indexed_and_what_changed_since(indexed: Run, folder
     assert json.loads(indexed("status", "--json")[1])["pending"]["new"] == ["docs/new.txt"]
 
 
+def test_status_says_who_receives_text(indexed: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "nobody: no language model is configured" in indexed("status")[1]
+    assert json.loads(indexed("status", "--json")[1])["language_model"] is None
+    monkeypatch.setenv("PINCITE_LLM_URL", "https://models.example/v1")
+    monkeypatch.setenv("PINCITE_LLM_MODEL", "large")
+    assert "sent to  large at models.example" in indexed("status")[1]
+
+
 def test_cite_shows_the_words_in_context_and_says_when_they_are_gone(indexed: Run, folder: Path) -> None:
     quote = json.loads(indexed("ask", "--json", "Which river flows through Vienna?")[1])["claims"][0]["quotes"][0]
     code, out, _ = indexed("cite", quote["citation"]["id"])

@@ -142,6 +142,7 @@ def test_an_altered_text_is_refused_by_name(build: Build, index_dir: Path) -> No
         ("DELETE FROM vectors", "no vector", True),
         ("DELETE FROM chunks WHERE chunk_id = 1", "documents and chunks, not", False),
         ("UPDATE sources SET date = '1999-01-01' WHERE path LIKE '%space%'", "that index id .* names", False),
+        ("UPDATE chunks SET chunk_id = chunk_id + 9 WHERE chunk_id = 1", "the chunks are not those .* names", True),
         ("DELETE FROM sources WHERE path LIKE '%space%'", "The index holds no document", False),
         ("DELETE FROM documents WHERE text LIKE '%Gouda%'", "1 chunks belong to documents that are not there", False),
     ],

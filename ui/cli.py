@@ -336,22 +336,26 @@ def mcp(index_dir: IndexOption = None, reader: ReaderOption = None) -> None:
 
 @app.command()
 def status(index_dir: IndexOption = None, as_json: JsonOption = False) -> None:
-    """Say what is indexed, from what, when, and what has changed on disk since."""
+    """Say what is indexed, from what, when, what has changed on disk since, and which language model receives text."""
     with _one_sentence():
         from index.changes import pending_changes
         from index.status import status_of
         from index.store import default_index
+        from ui.language_model import configured
 
+        settings = configured(None, None)
+        receiver = settings.receiver() if settings else None
         state = status_of(index_dir or default_index())
         pending = pending_changes(state.index_dir)
     if as_json:
-        print_json({**state.to_dict(), "pending": pending.to_dict()})
+        print_json({**state.to_dict(), "pending": pending.to_dict(), "language_model": receiver})
         return
     out.print(plain(f"{count(state.documents, 'document')}, {count(state.chunks, 'passage')} · index {state.index_id}"))
     out.print(plain(f"folders  {', '.join(state.roots)}"))
     out.print(plain(f"built    {state.built_at}, generation {state.generation}, in {state.index_dir}"))
     out.print(plain(f"model    {state.model}"))
     out.print(plain(f"newest   {state.newest_date or 'no document has a date'}"))
+    out.print(plain(f"sent to  {receiver or 'nobody: no language model is configured'}"))
     print_notes(state.notes)
     if pending:
         counts = f"{len(pending.new)} new, {len(pending.changed)} changed, {len(pending.removed)} removed"
