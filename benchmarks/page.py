@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import shutil
 import statistics
 import subprocess
@@ -55,6 +56,11 @@ def write_documents(folder: Path) -> None:
         words = "\n\n".join(" ".join(sentences(random, 8)) for _ in range(size // 1_000 + 1))[:size]
         at = words.index("\n\n", size // 2)
         (folder / f"{name.replace(' ', '')}.txt").write_text(f"{words[:at]}\n\n{NEEDLE} {name}.{words[at:]}")
+
+
+def build_index(documents: Path, index: Path) -> None:
+    build = [*PINCITE, "index", str(documents), "--index", str(index)]
+    subprocess.run(build, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
 def told(name: str, values: Iterable[float], unit: str = "ms") -> None:
@@ -146,6 +152,30 @@ def pictures(browser: Any, url: str, folder: Path) -> None:
         soundness(watched, f"seeds, {name}")
 
 
+def write_disputed(folder: Path) -> None:
+    folder.mkdir()
+    (folder / "monday.txt").write_text(
+        "The storm reached Marlow on Monday. It killed 12 people in Marlow, the police said. Schools stay closed."
+    )
+    (folder / "tuesday.txt").write_text(
+        "Marlow counts its losses. According to the Harbour Gazette, the storm killed 19 people in Marlow. "
+        "The harbour is open again."
+    )
+
+
+def disputed_pictures(browser: Any, url: str, folder: Path, documents: Path) -> None:
+    """Save the page where two sources differ, and while new documents are being indexed."""
+    watched = Watched(browser, url, viewport={"width": 1360, "height": 860})
+    page = watched.page
+    ask(page, "How many people did the storm kill in Marlow?")
+    page.wait_for_timeout(700)
+    page.screenshot(path=folder / "desktop-differs.png")
+    write_documents(documents)
+    page.get_by_role("button", name="Update", exact=True).click()
+    page.locator(".news-words").filter(has_text=re.compile("about")).wait_for()
+    page.screenshot(path=folder / "desktop-updating.png")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--chromium", default=shutil.which("chromium"))
@@ -157,8 +187,7 @@ def main() -> None:
         (folder / "docs").mkdir()
         write_documents(folder / "docs")
         for name, documents in (("seeds", Path("seeds")), ("large", folder / "docs")):
-            build = [*PINCITE, "index", str(documents), "--index", str(folder / name)]
-            subprocess.run(build, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            build_index(documents, folder / name)
         cold_start(folder / "seeds", args.repeats)
         browser = playwright.chromium.launch(executable_path=args.chromium, args=FLAGS)
         with running_page(folder / "large") as (url, _):
@@ -172,6 +201,10 @@ def main() -> None:
         if args.pictures:
             with running_page(folder / "seeds") as (url, _):
                 pictures(browser, url, args.pictures)
+            write_disputed(folder / "disputed")
+            build_index(folder / "disputed", folder / "disputed-index")
+            with running_page(folder / "disputed-index") as (url, _):
+                disputed_pictures(browser, url, args.pictures, folder / "disputed")
         browser.close()
     print(f"load of the machine {os.getloadavg()[0]:.1f}")
 

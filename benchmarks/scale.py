@@ -27,8 +27,9 @@ import numpy as np
 from index.build import build_index
 from index.documents import Source, Span, content_hash
 from index.embedding import Fingerprint, load_encoder, unit_rows
+from index.packing import pack_spans
 from index.search_folder import Difference, remove_search_folders, write_search_folder
-from index.store import FILE_NAME, Place, PlannedChunk, PlannedDocument, Store, pack_spans
+from index.store import FILE_NAME, Place, PlannedChunk, PlannedDocument, Store
 from qa.corpus import Corpus
 
 CHUNKS_A_DOCUMENT = 4

@@ -17,12 +17,13 @@ from index.committing import Progress, index_id_of
 from index.documents import Chunk, Document, with_heading
 from index.embedding import Encoder, Fingerprint, load_encoder
 from index.errors import DocumentNotFound, IndexDamaged, IndexEmpty, system_errors
+from index.packing import packed_size, unpack_vectors
 from index.planning import Planner, ToCut, vector_key
 from index.refusals import refuse_mismatch
 from index.search_folder import SearchFiles, open_search_folder, write_search_folder
 from index.store import FILE_NAME, UNIT_TOLERANCE, PlannedDocument, Store
 
-_SAME = 1e-3  # both are half precision
+_SAME = 1e-3  # the search folder has half precision
 _DOCUMENTS_AT_A_TIME = 100
 _CHUNKS_AT_A_TIME = 4096
 
@@ -69,8 +70,8 @@ def check_index(
 
     Checked are SQLite's own structure and the checksum of each of its pages; every document's hash; that segments and
     chunks lie inside their documents, and every document has a place; that each chunk's vector is the one of its words,
-    finite and of unit length; the counts; the index id, from all places and chunks; the checksums of the search folder, and that
-    it holds the store's chunks with the store's vectors, no more and no fewer.
+    finite and of unit length; the counts; the index id, from all places and chunks; the checksums of the search folder,
+    and that it holds the store's chunks with the store's vectors, no more and no fewer.
 
     Args:
         index_dir: the index folder.
@@ -198,7 +199,7 @@ class _Check:
 
     def _vector_problems(self, document: Document, heading: str | None, chunks: Sequence[Chunk]) -> Iterator[str]:
         rows = self.store.vector_rows(document.doc_id)
-        size = 2 * self.encoder.dimension
+        size = packed_size(self.encoder.dimension)
         wrong = [c for c in chunks if rows[c.chunk_id][0] != self._key(document, heading, c)]
         short = [c for c in chunks if len(rows[c.chunk_id][1] or b"") != size]
         if wrong:
@@ -208,8 +209,7 @@ class _Check:
             yield f"{len(short)} chunks of {document.path} have no vector, or one of another length"
         if wrong or short or not chunks:
             return
-        joined = b"".join(rows[chunk.chunk_id][1] or b"" for chunk in chunks)
-        vectors = np.frombuffer(joined, dtype="<f2").reshape(len(chunks), -1).astype(np.float32)
+        vectors = unpack_vectors([rows[chunk.chunk_id][1] or b"" for chunk in chunks])
         bad = ~(np.abs(np.linalg.norm(vectors, axis=1) - 1) <= UNIT_TOLERANCE)  # so that NaN is bad
         if bad.any():
             self.bad_vectors |= {rows[chunks[row].chunk_id][0] for row in np.flatnonzero(bad).tolist()}

@@ -15,9 +15,10 @@ from index.chunking import ChunkingConfig
 from index.documents import Span, with_heading
 from index.embedding import Encoder, Fingerprint, Floats
 from index.errors import IndexingError, ModelError
+from index.packing import pack_spans
 from index.recutting import Earlier, Uncut, chunks_after_edit
 from index.segmenting import segment
-from index.store import PlannedChunk, PlannedDocument, Store, pack_spans
+from index.store import PlannedChunk, PlannedDocument, Store
 
 SPECIAL_TOKENS = 2
 HEADING_TOKENS = 24

@@ -14,14 +14,15 @@ from typing import TYPE_CHECKING, Any
 from index.database import Database, damaged
 from index.documents import Chunk, Document, Source, Span, content_hash
 from index.errors import DocumentNotFound, IndexMismatch, IndexNotFound
+from index.packing import pack_text, pack_vectors, unpack_spans, unpack_text, unpack_vectors
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-FORMAT_VERSION = 3
+FORMAT_VERSION = 4
 FILE_NAME = "corpus.sqlite"
-UNIT_TOLERANCE = 0.01  # half precision rounds a unit vector's length by less than this
+UNIT_TOLERANCE = 0.01  # packing changes a unit vector's length by less than this
 DEFAULT_INDEX = ".pincite"
 INDEX_VARIABLE = "PINCITE_INDEX"
 _SUM_MODULUS = 1 << 256
@@ -32,20 +33,19 @@ CREATE TABLE files (
     name TEXT PRIMARY KEY, size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL, seen_ns INTEGER NOT NULL,
     sha256 TEXT NOT NULL, refused TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE documents (
-    doc_id TEXT PRIMARY KEY, sha256 TEXT NOT NULL UNIQUE, heading TEXT, text TEXT NOT NULL, segments BLOB NOT NULL)
-    WITHOUT ROWID;
+    doc_id TEXT PRIMARY KEY, sha256 BLOB NOT NULL, heading TEXT, text BLOB NOT NULL, segments BLOB NOT NULL);
 CREATE TABLE sources (
     path TEXT PRIMARY KEY, doc_id TEXT NOT NULL REFERENCES documents, file TEXT NOT NULL,
     title TEXT, publisher TEXT, date TEXT, author TEXT, page_starts BLOB) WITHOUT ROWID;
 CREATE INDEX sources_by_document ON sources (doc_id, path);
 CREATE INDEX sources_by_file ON sources (file);
-CREATE INDEX sources_by_date ON sources (date);
+CREATE INDEX sources_by_date ON sources (date) WHERE date IS NOT NULL;
 CREATE TABLE chunks (
     chunk_id INTEGER PRIMARY KEY AUTOINCREMENT, doc_id TEXT NOT NULL REFERENCES documents,
     start INTEGER NOT NULL, "end" INTEGER NOT NULL, vector_key BLOB NOT NULL);
 CREATE INDEX chunks_by_document ON chunks (doc_id);
 CREATE INDEX chunks_by_vector ON chunks (vector_key);
-CREATE TABLE vectors (key BLOB PRIMARY KEY, vector BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE vectors (key BLOB PRIMARY KEY, vector BLOB NOT NULL);
 CREATE TABLE retired (doc_id TEXT NOT NULL, path TEXT NOT NULL, PRIMARY KEY (doc_id, path)) WITHOUT ROWID;
 CREATE TABLE notes (name TEXT NOT NULL, reason TEXT NOT NULL, skipped INTEGER NOT NULL);
 CREATE INDEX notes_by_name ON notes (name);
@@ -296,9 +296,16 @@ class Store:
         ).fetchall()
         if row is None or not rows:
             raise DocumentNotFound(f"The index holds no document {doc_id!r}.")
-        if content_hash(row[1]) != row[0]:
+        sha256, text = row[0].hex(), self._text(doc_id, row[1])
+        if content_hash(text) != sha256:
             raise damaged(self.path, f"the text of document {doc_id} ({rows[0][0]}) is not what was indexed")
-        return Document(row[1], tuple(_source(source) for source in rows), row[0])
+        return Document(text, tuple(_source(source) for source in rows), sha256)
+
+    def _text(self, doc_id: str, packed: bytes) -> str:
+        try:
+            return unpack_text(packed)
+        except ValueError as error:
+            raise damaged(self.path, f"the text of document {doc_id} is not what was indexed") from error
 
     def segments(self, doc_id: str) -> list[Span]:
         """Return a document's segments, in order."""
@@ -333,7 +340,8 @@ class Store:
                 values = (plan.heading, plan.segments, plan.doc_id)
                 self._db.execute("UPDATE documents SET heading = ?, segments = ? WHERE doc_id = ?", values)
             else:
-                row = (plan.doc_id, content_hash(plan.text), plan.heading, plan.text, plan.segments)
+                sha256 = bytes.fromhex(content_hash(plan.text))
+                row = (plan.doc_id, sha256, plan.heading, pack_text(plan.text), plan.segments)
                 self._db.execute("INSERT INTO documents VALUES (?, ?, ?, ?, ?)", row)
                 new += 1
             for chunk in plan.chunks:
@@ -446,12 +454,10 @@ class Store:
         return {key for key in keys if self._db.execute("SELECT 1 FROM vectors WHERE key = ?", (key,)).fetchone()}
 
     def put_vectors(self, keys: Sequence[bytes], vectors: npt.NDArray[np.float32]) -> None:
-        """Store (n, dimension) vectors in half precision; they stay when the build is killed later."""
-        halves = vectors.astype("<f2")
+        """Store (n, dimension) vectors, packed; they stay when the build is killed later."""
         with self.transaction():
             self._db.executemany(
-                "INSERT OR REPLACE INTO vectors VALUES (?, ?)",
-                [(key, row.tobytes()) for key, row in zip(keys, halves, strict=True)],
+                "INSERT OR REPLACE INTO vectors VALUES (?, ?)", list(zip(keys, pack_vectors(vectors), strict=True))
             )
 
     def vectors_of(self, chunk_ids: Sequence[int]) -> npt.NDArray[np.float32]:
@@ -471,10 +477,12 @@ class Store:
         )
         if len(rows) != len(set(chunk_ids)):
             raise damaged(self.path, "some chunks have no vector")
-        if not chunk_ids:
-            return np.empty((0, 0), dtype=np.float32)
-        joined = b"".join(rows[chunk_id] for chunk_id in chunk_ids)
-        vectors = np.frombuffer(joined, dtype="<f2").reshape(len(chunk_ids), -1).astype(np.float32)
+        try:
+            vectors = unpack_vectors([rows[chunk_id] for chunk_id in chunk_ids])
+        except ValueError as error:
+            raise damaged(
+                self.path, "some vectors have another length; pincite check --repair makes them again"
+            ) from error
         if (~(np.abs(np.linalg.norm(vectors, axis=1) - 1) <= UNIT_TOLERANCE)).any():  # so that NaN is refused
             raise damaged(self.path, "some vectors are not of unit length; pincite check --repair makes them again")
         return vectors
@@ -525,14 +533,15 @@ class Store:
 
     def texts(self, chunks: Sequence[Chunk]) -> Iterator[tuple[Chunk, str | None, str]]:
         """Yield each chunk with its document's heading and its own text; neighbours of one document are cheap."""
-        held: tuple[str, str | None, str] | None = ("", None, "")
+        held: tuple[str, str | None, str] = ("", None, "")
         for chunk in chunks:
-            if held is None or chunk.doc_id != held[0]:
-                held = self._db.execute(
-                    "SELECT doc_id, heading, text FROM documents WHERE doc_id = ?", (chunk.doc_id,)
+            if chunk.doc_id != held[0]:
+                row = self._db.execute(
+                    "SELECT heading, text FROM documents WHERE doc_id = ?", (chunk.doc_id,)
                 ).fetchone()
-            if held is None:
-                raise damaged(self.path, f"document {chunk.doc_id}, of which it holds chunks, is missing")
+                if row is None:
+                    raise damaged(self.path, f"document {chunk.doc_id}, of which it holds chunks, is missing")
+                held = (chunk.doc_id, row[0], self._text(chunk.doc_id, row[1]))
             yield chunk, held[1], chunk.span.of(held[2])
 
     def integrity_problems(self) -> list[str]:
@@ -555,27 +564,6 @@ def stored_meta(index_dir: Path, key: str) -> Any:
         return store.meta(key)
     finally:
         store.close()
-
-
-def pack_spans(spans: Sequence[Span]) -> bytes:
-    """Return spans as little-endian uint32 pairs."""
-    import numpy as np
-
-    return np.asarray([(span.start, span.end) for span in spans], dtype="<u4").tobytes()
-
-
-def unpack_spans(packed: bytes) -> list[Span]:
-    """Return what `pack_spans` packed.
-
-    Raises:
-        ValueError: it packed something else.
-    """
-    import numpy as np
-
-    pairs = np.frombuffer(packed, dtype="<u4").reshape(-1, 2)
-    if (pairs[:, 0] >= pairs[:, 1]).any():  # as a page of zeros has it, whose checksum is zero too
-        raise ValueError("a span without characters")
-    return [Span(start, end) for start, end in pairs.tolist()]
 
 
 _SOURCE_COLUMNS = "path, title, publisher, date, author, page_starts"

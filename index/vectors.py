@@ -1,6 +1,6 @@
 """Nearest chunks by inner product, in a folder of immutable segments. The only file that knows FAISS.
 
-A segment holds its vectors in half precision, as the store does. A small one is searched exactly. A larger one also
+A segment holds the store's vectors in half precision. A small one is searched exactly. A larger one also
 holds 4-bit codes of its vectors: all codes are scanned, and the best are scored again, exactly, from the halves
 (docs/decisions/0008-scale.md). What is returned are exact inner products either way.
 """

@@ -97,12 +97,14 @@ class EvaluationConfig:
         documents: how many ranked documents are kept.
         limit: how many of the questions are put, in file order; None for all. All documents are indexed either way.
         answers: score answers too, where they are known; asking takes several times as long as retrieving.
+        reader: the name of what answers; told in the report and nothing else.
     """
 
     passages: int = 200
     documents: int = 100
     limit: int | None = None
     answers: bool = True
+    reader: str = "bundled"
 
     def __post_init__(self) -> None:
         if min(self.passages, self.documents, 1 if self.limit is None else self.limit) < 1:

@@ -7,19 +7,21 @@ import json
 from typing import TYPE_CHECKING
 from urllib.parse import quote as percent_encoded
 
-from qa.escaping import markdown, markdown_line
+from qa.escaping import count, markdown, markdown_line
 from qa.results import Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from qa.llm.composing import Composed
     from qa.results import Answer, Citation, CitationCheck, Passage, Quote
     from qa.retrieval import Filters
 
 
-def as_json(answer: Answer) -> str:
-    """Return the JSON of ``pincite ask --json``."""
-    return json.dumps(answer.to_dict(), ensure_ascii=False, indent=2) + "\n"
+def as_json(answer: Answer, composed: Composed | None = None) -> str:
+    """Return the JSON of ``pincite ask --json``, with what a language model made of the answer where one did."""
+    beside = {"composed": composed.to_dict()} if composed else {}
+    return json.dumps({**answer.to_dict(), **beside}, ensure_ascii=False, indent=2) + "\n"
 
 
 def as_python(answer: Answer, filters: Filters) -> str:
@@ -40,9 +42,16 @@ def _filters(filters: Filters) -> str:
     return f"Filters({', '.join(f'{name}={value!r}' for name, value in named.items() if value)})"
 
 
-def as_markdown(answer: Answer) -> str:
-    """Return the answer under its question, with its numbered quotes, titles, dates, places and citation ids."""
-    return "\n\n".join([f"# {markdown_line(answer.question)}", *blocks(answer), f"Index {answer.index_id}"]) + "\n"
+def as_markdown(answer: Answer, composed: Composed | None = None) -> str:
+    """Return the answer under its question, with its numbered quotes, titles, dates, places and citation ids.
+
+    Args:
+        answer: words of documents in it show as themselves and do nothing.
+        composed: what a language model made of it; follows the quotes, without what is unsupported.
+    """
+    beside = _composed(composed, answer) if composed else []
+    parts = [f"# {markdown_line(answer.question)}", *blocks(answer), *beside, f"Index {answer.index_id}"]
+    return "\n\n".join(parts) + "\n"
 
 
 def blocks(answer: Answer, *, page: str | None = None) -> list[str]:
@@ -100,6 +109,23 @@ def _quote(number: int, quote: Quote, page: str | None) -> list[str]:
     if quote.copies:
         lines.append("Nearly the same text: " + "; ".join(_place(copy) for copy in quote.copies))
     return lines
+
+
+def _composed(composed: Composed, answer: Answer) -> list[str]:
+    """Return the model's checked sentences, then the spans they name that are not among the quotes."""
+    shown = composed.shown_numbers(answer)
+    parts = [f"## Language model: {markdown_line(composed.receiver)}"]
+    if composed.supported:
+        told = (f"{s.text} {''.join(f'[{shown[number]}]' for number in s.numbers)}" for s in composed.supported)
+        parts += ["Its own words, each sentence checked against the passages it names:", markdown(" ".join(told))]
+    for span in composed.spans:
+        if (number := shown[span.number]) > len(answer.quotes):
+            parts += [_quoted(markdown(span.citation.quote)), f"[{number}] {_place(span.citation)}"]
+    if composed.problem:
+        parts.append(markdown_line(composed.problem))
+    if composed.unsupported:
+        parts.append(f"Left out: {count(len(composed.unsupported), 'sentence')} that the documents do not bear out.")
+    return parts
 
 
 def _words(quote: Quote) -> str:

@@ -58,7 +58,11 @@ _JOINING_THAT = re.compile(r"\b(?:that|this|these|those)\b(?=\s+\w)", re.I)
 _INSTEAD = re.compile(
     r"^\s*(?:and|but|so|or|ok|okay)?[,\s]*(?:(?:what|how) about|and|or)\s+(?P<rest>.+?)\s*\??\s*$", re.I | re.S
 )
-_PREPOSITION = re.compile(r"^(?:in|on|at|by|for|from|to|with|during|before|after|since|until|under|near)\b", re.I)
+_PREPOSITION = re.compile(
+    r"^(?:in|on|at|by|for|from|to|with|during|before|after|since|until|under|near|through|across|over|into|against"
+    r"|between|behind|around|along|within)\b",
+    re.I,
+)
 _BARE = re.compile(
     r"^\s*(?:and |but |so )?(?P<words>"
     r"(?:(?:by|to|for|from|with|against|of|since|until) )?"

@@ -277,7 +277,13 @@ def test_the_json_form_names_metrics_as_the_literature_does() -> None:
     assert record["dataset"] == "places"
     assert record["index_id"] == "index-1"
     assert record["stripped"] is False
-    assert record["settings"] == {"passages": 200, "documents": 100, "limit": None, "answers": True}
+    assert record["settings"] == {
+        "passages": 200,
+        "documents": 100,
+        "limit": None,
+        "answers": True,
+        "reader": "bundled",
+    }
     assert "results" not in record
 
 

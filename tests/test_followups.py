@@ -60,3 +60,8 @@ def test_names_are_runs_of_capitals_without_question_words() -> None:
         "Idlib",
         "2017",
     ]
+
+
+def test_a_phrase_with_a_preposition_takes_the_place_of_its_like() -> None:
+    before = Asked("Which river flows through Vienna?", ("Danube",))
+    assert complete("and through Cologne?", before) == "Which river flows through Cologne?"

@@ -182,6 +182,22 @@ def test_a_span_that_is_quoted_already_has_the_number_of_its_quote(corpus: Corpu
     assert "blockquote" not in section
 
 
+def test_what_is_saved_of_an_answer_holds_the_models_checked_part(corpus: Corpus, llm_server: Server) -> None:
+    turns = steps(corpus, llm_server, "good")[-1].turns
+    saved = json.loads(handlers.export(turns, 0, "save-json").text)
+    assert [sentence["state"] for sentence in saved["composed"]["sentences"]].count("unsupported") == 1
+    markdown = handlers.export(turns, 0, "markdown").text
+    quotes, beside = markdown.split("## Language model: ")
+    assert "> The **Danube** flows through Vienna." in quotes
+    assert "Danube" in beside
+    assert "[1]" in beside.replace("\\", "")
+    assert "Quiroga" not in markdown
+    assert "Left out: 1 sentence that the documents do not bear out." in beside
+    without = list(handlers.ask(corpus, WORKERS, QUESTION, ()))[-1].turns
+    assert "Language model" not in handlers.export(without, 0, "markdown").text
+    assert "composed" not in json.loads(handlers.export(without, 0, "save-json").text)
+
+
 def test_the_page_says_what_went_wrong_and_that_the_quotes_stand(corpus: Corpus, llm_server: Server) -> None:
     last = steps(corpus, llm_server, "500")[-1]
     assert "answered with an error" in last.turns[-1].reply

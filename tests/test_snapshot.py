@@ -14,6 +14,7 @@ from conftest import Build, StubEncoder
 
 from index.check import check_index
 from index.errors import IndexDamaged, IndexEmpty, IndexNotFound
+from index.packing import pack_text
 from index.search_folder import open_search_folder
 from index.snapshot import Snapshot, _Recent, newest_version
 from index.store import FILE_NAME, Store
@@ -113,7 +114,10 @@ def test_pickles_under_the_names_of_index_files_are_never_loaded(build: Build, i
 def test_an_altered_text_is_refused_by_name(build: Build, index_dir: Path) -> None:
     build()
     store = Store.create_or_open(index_dir / FILE_NAME)
-    store._db.execute("UPDATE documents SET text = replace(text, 'Danube', 'Volga!')")
+    place = store.place_at("docs/rivers.txt")
+    assert place
+    altered = pack_text(store.document(place.doc_id).text.replace("Danube", "Volga!"))
+    store._db.execute("UPDATE documents SET text = ? WHERE doc_id = ?", (altered, place.doc_id))
     store.close()
     snapshot = Snapshot.open(index_dir)
     refused = []
@@ -137,14 +141,18 @@ def test_an_altered_text_is_refused_by_name(build: Build, index_dir: Path) -> No
         ("UPDATE documents SET segments = x'0000000000000000'", "the segments of docs/.* are damaged", True),
         ("UPDATE documents SET segments = x'00000000ffff0000'", "a segment of docs/.* ends outside its text", True),
         ("UPDATE documents SET heading = 'Other'", "indexed under another title", True),
-        ("UPDATE vectors SET vector = zeroblob(64)", "not of unit length", True),
+        ("UPDATE vectors SET vector = zeroblob(36)", "not of unit length", True),
         ("UPDATE vectors SET vector = zeroblob(60)", "no vector, or one of another length", True),
         ("DELETE FROM vectors", "no vector", True),
         ("DELETE FROM chunks WHERE chunk_id = 1", "documents and chunks, not", False),
         ("UPDATE sources SET date = '1999-01-01' WHERE path LIKE '%space%'", "that index id .* names", False),
         ("UPDATE chunks SET chunk_id = chunk_id + 9 WHERE chunk_id = 1", "the chunks are not those .* names", True),
         ("DELETE FROM sources WHERE path LIKE '%space%'", "The index holds no document", False),
-        ("DELETE FROM documents WHERE text LIKE '%Gouda%'", "1 chunks belong to documents that are not there", False),
+        (
+            "DELETE FROM documents WHERE rowid = 1",
+            "1 chunks belong to documents that are not there",
+            False,
+        ),
     ],
 )
 def test_check_finds_what_does_not_fit_together_and_repairs_what_the_texts_give(

@@ -469,7 +469,7 @@ def evaluate(
                 partial(index_of_documents, encoder=encoder, reader=answering, on_progress=on_progress),
                 index_dir=index_dir,
                 stripped=stripped,
-                config=EvaluationConfig(limit=limit, answers=not retrieval_only),
+                config=EvaluationConfig(limit=limit, answers=not retrieval_only, reader=reader or "bundled"),
                 on_progress=partial(on_progress, "asking"),
             )
     if as_json:

@@ -15,7 +15,7 @@ def composed_section(composed: Composed, answer: Answer) -> tuple[str, int]:
 
     Checked sentences come first, then the spans that are not among the quotes, then what is unsupported.
     """
-    shown = _shown_numbers(composed, answer)
+    shown = composed.shown_numbers(answer)
     chips = {span.number: _chip(span, shown[span.number]) for span in composed.spans}
     prose = " ".join(_sentence(sentence, chips) for sentence in composed.supported)
     added = [span for span in composed.spans if shown[span.number] > len(answer.quotes)]
@@ -32,17 +32,6 @@ def announced(composed: Composed) -> str:
     if composed.state is State.WRITING:
         return ""
     return escape(composed.problem) or f"The language model wrote {count(len(composed.supported), 'checked sentence')}."
-
-
-def _shown_numbers(composed: Composed, answer: Answer) -> dict[int, int]:
-    """Return the number under which each span is shown, by the model's number: a quote's own, or the next one free."""
-    numbers = {quote.citation.id: number for number, quote in enumerate(answer.quotes, 1)}
-    following = len(answer.quotes) + 1
-    shown = {}
-    for span in composed.spans:
-        shown[span.number] = numbers.get(span.citation.id, following)
-        following += shown[span.number] == following
-    return shown
 
 
 def _chip(span: NumberedSpan, number: int) -> str:

@@ -25,7 +25,7 @@ from ui.workers import TooBusy
 
 if TYPE_CHECKING:
     from qa.corpus import Corpus
-    from qa.llm.composing import Composer
+    from qa.llm.composing import Composed, Composer
     from ui.examples import Examples
     from ui.workers import Workers
 
@@ -47,6 +47,7 @@ class Turn:
     Attributes:
         typed: the question as the person typed it.
         answer: None while there is none.
+        composed: what a language model made of it, None without one.
         filters: which documents were asked.
     """
 
@@ -54,6 +55,7 @@ class Turn:
     reply: str
     typed: str = ""
     answer: Answer | None = None
+    composed: Composed | None = None
     filters: Filters = field(default_factory=Filters)
 
 
@@ -151,11 +153,12 @@ def _add(
     yield Progress((*kept, replace(turn, reply=render.searching())))
     in_full = None if as_typed else _in_full(turn.typed, turns, composer)
     card, announcement, answer = _reply(corpus, workers, turn, in_full)
-    turn = replace(turn, reply=card(), answer=answer)
+    turn = replace(turn, reply=card(), answer=answer, composed=None)
     yield Progress((*kept, turn), announcement)
     if composer is not None and answer is not None:
-        for beside, numbers, said in _composed(composer, answer, turn.filters):
-            yield Progress((*kept, replace(turn, reply=card(beside=beside, beside_numbers=numbers))), said)
+        for composed, beside, numbers, said in _composed(composer, answer, turn.filters):
+            reply = card(beside=beside, beside_numbers=numbers)
+            yield Progress((*kept, replace(turn, reply=reply, composed=composed)), said)
 
 
 def _reply(
@@ -189,16 +192,16 @@ def _checked(corpus: Corpus, answer: Answer) -> render.Checked:
     return render.Checked(states, around)
 
 
-def _composed(composer: Composer, answer: Answer, filters: Filters) -> Iterator[tuple[str, int, str]]:
-    """Yield the language model's part of an answer as it grows, how many numbers it takes, and what is announced."""
+def _composed(composer: Composer, answer: Answer, filters: Filters) -> Iterator[tuple[Composed | None, str, int, str]]:
+    """Yield the language model's part of an answer as it grows, its HTML, its numbers' count, what is announced."""
     from ui.composed import announced, composed_section
 
     try:
         for composed in composer.compose(answer, filters=filters):
-            yield *composed_section(composed, answer), announced(composed)
+            yield composed, *composed_section(composed, answer), announced(composed)
     except Exception:  # the quotes are there; an index that was removed meanwhile, say, must not take them away
         _log.exception("the language model's part could not be shown")
-        yield render.problem(_UNEXPECTED), 0, _UNEXPECTED
+        yield None, render.problem(_UNEXPECTED), 0, _UNEXPECTED
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,8 +222,8 @@ def export(turns: tuple[Turn, ...], number: object, form: object) -> Parcel | No
     if form == "python":
         return Parcel("answer.py", as_python(answer, turn.filters), is_copied=True)
     if form == "save-json":
-        return Parcel("answer.json", as_json(answer), is_copied=False)
-    return Parcel("answer.md", as_markdown(answer), is_copied=form != "save-md")
+        return Parcel("answer.json", as_json(answer, turn.composed), is_copied=False)
+    return Parcel("answer.md", as_markdown(answer, turn.composed), is_copied=form != "save-md")
 
 
 def judge(corpus: Corpus, turns: tuple[Turn, ...], number: object, citation_id: object, judgement: object) -> str:

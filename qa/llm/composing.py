@@ -105,6 +105,16 @@ class Composed:
     def unsupported(self) -> tuple[Sentence, ...]:
         return tuple(sentence for sentence in self.sentences if not sentence.is_supported)
 
+    def shown_numbers(self, answer: Answer) -> dict[int, int]:
+        """Return under which number each span is shown, by the model's number: its quote's, or the next one free."""
+        numbers = {quote.citation.id: number for number, quote in enumerate(answer.quotes, 1)}
+        following = len(answer.quotes) + 1
+        shown = {}
+        for span in self.spans:
+            shown[span.number] = numbers.get(span.citation.id, following)
+            following += shown[span.number] == following
+        return shown
+
     def to_dict(self) -> dict[str, Any]:
         return {
             "question": self.question,
