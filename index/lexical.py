@@ -154,8 +154,8 @@ def _analyzer() -> tantivy.TextAnalyzer:
     builder = tantivy.TextAnalyzerBuilder(tantivy.Tokenizer.simple())
     for step in (
         tantivy.Filter.remove_long(_LONGEST_WORD),
+        tantivy.Filter.ascii_fold(),  # first: in lower case a dotted capital I becomes two characters
         tantivy.Filter.lowercase(),
-        tantivy.Filter.ascii_fold(),
         tantivy.Filter.stemmer("english"),
     ):
         builder = builder.filter(step)

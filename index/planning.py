@@ -24,6 +24,7 @@ SPECIAL_TOKENS = 2
 HEADING_TOKENS = 24
 EMBEDDED_AT_A_TIME = 256
 _TOKENIZED_CHARACTERS = 1 << 16
+_LONGEST_TOKEN = 64  # characters; a run that a tokenizer takes for one unknown word counts as several
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +117,7 @@ class Planner:
             if following is None or here.end - start >= _TOKENIZED_CHARACTERS:
                 parts.append(self._encoder.token_starts(text[start : here.end]) + start)
                 start = here.end
-        return np.concatenate(parts) if parts else np.empty(0, dtype=np.int64)
+        return _shortened(np.concatenate(parts), len(text)) if parts else np.empty(0, dtype=np.int64)
 
     def _embed(self, missing: dict[bytes, str], on_progress: Callable[[float], None]) -> None:
         keys = sorted(missing, key=lambda key: len(missing[key]))  # like lengths together: less padding
@@ -152,6 +153,16 @@ class Planner:
                 f"{' x '.join(map(str, expected))} (texts x dimension). The index is kept as it is."
             )
         return vectors
+
+
+def _shortened(token_starts: npt.NDArray[np.int64], end: int) -> npt.NDArray[np.int64]:
+    """Return ascending token starts with more of them inside long tokens, none over `_LONGEST_TOKEN` characters."""
+    lengths = np.diff(token_starts, append=end)
+    pieces = np.maximum(1, -(-lengths // _LONGEST_TOKEN))
+    first = np.repeat(np.cumsum(pieces) - pieces, pieces)
+    within = np.arange(len(first)) - first
+    starts: npt.NDArray[np.int64] = np.repeat(token_starts, pieces) + within * _LONGEST_TOKEN
+    return starts
 
 
 def vector_key(fingerprint: Fingerprint, words: str) -> bytes:

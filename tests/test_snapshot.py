@@ -174,9 +174,8 @@ def test_chunks_that_the_index_id_does_not_name_are_found_and_named(
 ) -> None:
     before = build().index_id
     store = Store.create_or_open(index_dir / FILE_NAME)
-    store._db.execute(
-        'INSERT INTO chunks (doc_id, start, "end", vector_key) SELECT doc_id, start, "end", vector_key FROM chunks LIMIT 1'
-    )
+    copied = 'doc_id, start, "end", vector_key'
+    store._db.execute(f"INSERT INTO chunks ({copied}) SELECT {copied} FROM chunks LIMIT 1")
     store.set_meta(chunks=4)
     store.close()
     assert "the chunks are not those that the index id names" in check_index(index_dir).document_problems

@@ -18,10 +18,10 @@ from index.segmenting import MAX_CHARACTERS, segment
 from qa.corpus import Corpus
 
 SCRIPTS = {
-    "arabic": ("من يحكم إدلب", "هيئة تحرير الشام تحكم إدلب اليوم.", "تقع المدينة قرب الحدود. "),
+    "arabic": ("هيئة تحرير الشام تحكم إدلب", "هيئة تحرير الشام تحكم إدلب اليوم.", "تقع المدينة قرب الحدود. "),
     "hebrew": ("מי שולט בחיפה", "העירייה שולט בחיפה כבר שנים.", "העיר שוכנת על הים. "),
     "thai": ("ใครปกครองเชียงใหม่", "เทศบาลใครปกครองเชียงใหม่มานาน", "เมืองนี้อยู่ทางเหนือ "),
-    "chinese": ("谁控制伊德利卜", "沙姆解放组织谁控制伊德利卜。", "这座城市靠近边境。"),
+    "chinese": ("伊德利卜的控制者", "伊德利卜的控制者是沙姆解放组织。", "这座城市靠近边境。"),
     "japanese": ("富士山の高さ", "富士山の高さは三千七百七十六メートルです。", "東京は日本の首都です。"),
 }
 
@@ -67,7 +67,7 @@ def test_search_folds_letters_and_offsets_never_move(
     (folder / "letters.txt").write_text(whole)
     build()
     corpus = Corpus.open(index_dir, encoder=encoder, reader=StubReader())
-    (passage,) = (found for found in corpus.retrieve(folded) if found.source.path.endswith("letters.txt"))
+    (passage,) = (found for found in corpus.retrieve(folded) if found.citation.path.endswith("letters.txt"))
     assert passage.lexical_score > 0
     assert text in passage.text
     assert whole[passage.span.start : passage.span.end] == passage.text
@@ -81,7 +81,7 @@ def test_lines_of_two_encodings_keep_what_can_be_read_and_say_what_cannot() -> N
     text = loaded.documents[0].text
     assert text.count("Zürich liegt am See, und Genève") == 40
     assert "Besan\ufffdon et Orl\ufffdans." in text
-    assert loaded.notes == (f"2 bytes unreadable, the first at {len(good.encode()) + 1 + 5}",)
+    assert loaded.notes == (f"2 bytes unreadable, the first at {len(good.encode()) + 1 + 5:,}",)
 
 
 @pytest.mark.parametrize("long", ["x" * 1_000_000, "word " * 100_000], ids=["one word", "one line"])
@@ -97,9 +97,9 @@ def test_a_word_or_a_line_without_end_is_cut_to_size(
 
 
 def test_memory_to_cut_a_line_grows_with_its_segments_alone() -> None:
-    """Ten times the text takes a tenth more: a block at a time is worked on."""
+    """Five times the text takes no more: a block at a time is worked on."""
     peaks = []
-    for repeats in (20_000, 200_000):
+    for repeats in (2_000, 10_000):
         text = "walls and trenches, " * repeats
         tracemalloc.start()
         spans = len(segment(text))
