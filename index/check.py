@@ -23,7 +23,7 @@ from index.refusals import refuse_mismatch
 from index.search_folder import SearchFiles, open_search_folder, write_search_folder
 from index.store import FILE_NAME, UNIT_TOLERANCE, PlannedDocument, Store
 
-_SAME = 1e-3  # the search folder has half precision
+_SAME = 1e-6  # as packed again, which may change the last bit of a scale
 _DOCUMENTS_AT_A_TIME = 100
 _CHUNKS_AT_A_TIME = 4096
 

@@ -47,31 +47,42 @@ def unpack_spans(packed: bytes) -> list[Span]:
 
 
 def pack_vectors(vectors: npt.NDArray[np.float32]) -> list[bytes]:
-    """Return each of (n, dimension) vectors as one byte for each number, after a scale of its own, a float32.
-
-    The cosine to the vector as it was is .9999 and more (docs/decisions/0017-index-size.md).
-    """
-    import numpy as np
-
-    scales = (np.abs(vectors).max(axis=1, keepdims=True) / _STEPS).astype("<f4")
-    steps = np.rint(vectors / np.maximum(scales, np.finfo(np.float32).tiny)).astype(np.int8)
-    return [scale.tobytes() + row.tobytes() for scale, row in zip(scales, steps, strict=True)]
-
-
-def packed_size(dimension: int) -> int:
-    """Return how many bytes a vector takes."""
-    return _SCALE_BYTES + dimension
+    """Return each of (n, dimension) vectors, packed."""
+    return [row.tobytes() for row in pack_rows(vectors)]
 
 
 def unpack_vectors(packed: Sequence[bytes]) -> npt.NDArray[np.float32]:
     """Return the (n, dimension) float32 vectors that `pack_vectors` packed, all of one dimension."""
     import numpy as np
 
-    if not packed:
-        return np.empty((0, 0), dtype=np.float32)
     if len(set(map(len, packed))) > 1:
         raise ValueError("vectors of several dimensions")
-    rows = np.frombuffer(b"".join(packed), dtype=np.uint8).reshape(len(packed), -1)
+    rows = np.frombuffer(b"".join(packed), dtype=np.uint8)
+    return unpack_rows(rows.reshape(len(packed), -1) if packed else rows.reshape(0, packed_size(0)))
+
+
+def pack_rows(vectors: npt.NDArray[np.float32]) -> npt.NDArray[np.uint8]:
+    """Return (n, dimension) vectors as rows of `packed_size` bytes: a scale, a float32, and one byte for each number.
+
+    The cosine to the vector as it was is .9999 and more (docs/decisions/0017-index-size.md). What was unpacked is
+    packed to the same bytes.
+    """
+    import numpy as np
+
+    scales = (np.abs(vectors).max(axis=1, keepdims=True, initial=0) / _STEPS).astype("<f4")
+    steps = np.rint(vectors / np.maximum(scales, np.finfo(np.float32).tiny)).astype(np.int8)
+    return np.concatenate([scales.view(np.uint8), steps.view(np.uint8)], axis=1)
+
+
+def unpack_rows(rows: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+    """Return the (n, dimension) float32 vectors that `pack_rows` packed."""
+    import numpy as np
+
     scales = np.ascontiguousarray(rows[:, :_SCALE_BYTES]).view("<f4")
     vectors: npt.NDArray[np.float32] = rows[:, _SCALE_BYTES:].view(np.int8) * scales
     return vectors
+
+
+def packed_size(dimension: int) -> int:
+    """Return how many bytes a vector takes."""
+    return _SCALE_BYTES + dimension

@@ -1,7 +1,7 @@
 """Nearest chunks by inner product, in a folder of immutable segments. The only file that knows FAISS.
 
-A segment holds the store's vectors in half precision. A small one is searched exactly. A larger one also
-holds 4-bit codes of its vectors: all codes are scanned, and the best are scored again, exactly, from the halves
+A segment holds vectors packed as the store's are. A small one is searched exactly. A larger one also holds 4-bit codes
+of its vectors: all codes are scanned, and the best are scored again, exactly, from the vectors
 (docs/decisions/0008-scale.md). What is returned are exact inner products either way.
 """
 
@@ -20,9 +20,10 @@ import numpy as np
 import numpy.typing as npt
 
 from index.errors import IndexDamaged
+from index.packing import pack_rows, packed_size, unpack_rows
 
 Floats = npt.NDArray[np.float32]
-Halves = npt.NDArray[np.float16]
+Packed = npt.NDArray[np.uint8]
 Ids = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
 
@@ -146,14 +147,13 @@ class VectorIndex:
     def _score(self, query: Floats, rows: Ids, k: int) -> tuple[Ids, Floats]:
         """Return the k best of some rows, and their inner products."""
         rows = rows[np.argsort(self._row_ids[rows])]  # of equal scores FAISS keeps those it sees first
-        held = _half_precision(self.dimension)
-        held.add_sa_codes(_as_bytes(_gathered(self._segments, self._starts, rows)))
+        held = _exact(unpack_rows(_gathered(self._segments, self._starts, rows)))
         positions, scores = _search(held, query, min(k, len(rows)))
         return rows[positions], scores
 
     def vectors_of(self, ids: Ids) -> Floats:
         """Return the (n, dimension) vectors of ids that are all held."""
-        return _gathered(self._segments, self._starts, self._rows[np.searchsorted(self.ids, ids)]).astype(np.float32)
+        return unpack_rows(_gathered(self._segments, self._starts, self._rows[np.searchsorted(self.ids, ids)]))
 
     def _held_rows(self, ids: Ids) -> Ids:
         """Return the rows of those ids that are held."""
@@ -169,8 +169,8 @@ class VectorIndex:
         """
         segments = list(self._segments)
         gone = np.union1d(self._removed, removed[_are_in(removed, self.ids)])
-        for ids, halves in _batches(added, self._config.large_rows):
-            segments.append(self._write(_next_name(segments), ids, halves))
+        for ids, packed in _batches(added, self._config.large_rows):
+            segments.append(self._write(_next_name(segments), ids, packed))
         while (places := segments_to_join([_sizes(segment, gone) for segment in segments], self._config)) is not None:
             taken = [segments.pop(at) for at in reversed(places)][::-1]
             name = _next_name([*segments, *taken])
@@ -183,8 +183,9 @@ class VectorIndex:
             _write_new(self._folder / _REMOVED, self._removed.astype("<i8").tobytes())
         _write_description(self._folder, self.dimension, [segment.name for segment in segments])
 
-    def _write(self, name: int, ids: Ids, halves: Halves) -> _Segment:
-        return _Segment.write(self._folder, name, ids, halves, with_codes=len(ids) >= self._config.exact_rows)
+    def _write(self, name: int, ids: Ids, packed: Packed) -> _Segment:
+        with_codes = len(ids) >= self._config.exact_rows
+        return _Segment.write(self._folder, name, ids, packed, self.dimension, with_codes=with_codes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,41 +194,39 @@ class _Segment:
 
     Attributes:
         ids: (n,) int64, ascending.
-        halves: (n, dimension) float16, mapped from the file.
-        scanned: a FAISS index of the n rows: codes mapped from the file, or the halves themselves, held in memory.
+        packed: (n, `packed_size`) uint8, mapped from the file.
+        scanned: a FAISS index of the n rows: codes mapped from the file, or the vectors themselves, held in memory.
     """
 
     name: int
     ids: Ids
-    halves: Halves
+    packed: Packed
     scanned: faiss.Index
     is_exact: bool
 
     @classmethod
     def read(cls, folder: Path, name: int, dimension: int) -> _Segment:
         ids = np.fromfile(folder / f"{name}.ids", dtype="<i8")
-        mapped = np.memmap(folder / f"{name}.halves", dtype="<f2", mode="r")
-        halves = np.asarray(mapped).reshape(len(ids), dimension)  # a plain array: indexing it is cheaper
+        mapped = np.memmap(folder / f"{name}.vectors", dtype=np.uint8, mode="r")
+        packed = np.asarray(mapped).reshape(len(ids), packed_size(dimension))  # a plain array: indexing it is cheaper
         codes = folder / f"{name}.codes"
         if not codes.exists():
-            scanned = _half_precision(dimension)
-            scanned.add_sa_codes(_as_bytes(halves))
-            return cls(name, ids, halves, scanned, is_exact=True)
+            return cls(name, ids, packed, _exact(unpack_rows(packed)), is_exact=True)
         coded = faiss.read_index(str(codes), faiss.IO_FLAG_MMAP_IFC)
-        if not isinstance(coded, faiss.IndexPreTransform) or (coded.ntotal, coded.d) != halves.shape:
+        if not isinstance(coded, faiss.IndexPreTransform) or (coded.ntotal, coded.d) != (len(ids), dimension):
             raise ValueError(f"{codes.name} belongs to other vectors")
-        return cls(name, ids, halves, coded, is_exact=False)
+        return cls(name, ids, packed, coded, is_exact=False)
 
     @classmethod
-    def write(cls, folder: Path, name: int, ids: Ids, halves: Halves, *, with_codes: bool) -> _Segment:
+    def write(cls, folder: Path, name: int, ids: Ids, packed: Packed, dimension: int, *, with_codes: bool) -> _Segment:
         _write_new(folder / f"{name}.ids", ids.astype("<i8").tobytes())
-        _write_new(folder / f"{name}.halves", _as_bytes(halves).data)
+        _write_new(folder / f"{name}.vectors", packed.data)
         if with_codes:
-            _write_codes(folder / f"{name}.codes", halves)
-        return cls.read(folder, name, halves.shape[1])
+            _write_codes(folder / f"{name}.codes", packed, dimension)
+        return cls.read(folder, name, dimension)
 
     def unlink(self, folder: Path) -> None:
-        for suffix in ("ids", "halves", "codes"):
+        for suffix in ("ids", "vectors", "codes"):
             (folder / f"{self.name}.{suffix}").unlink(missing_ok=True)
 
     def scan(self, query: Floats, count: int, wanted: Mask) -> tuple[Ids, Floats]:
@@ -258,17 +257,18 @@ def _best(scores: Floats, count: int) -> Ids:
     return np.argpartition(-scores, count - 1)[:count] if len(scores) > count else np.arange(len(scores))
 
 
-def _half_precision(dimension: int) -> faiss.IndexScalarQuantizer:
-    return faiss.IndexScalarQuantizer(dimension, faiss.ScalarQuantizer.QT_fp16, faiss.METRIC_INNER_PRODUCT)
+def _exact(vectors: Floats) -> faiss.IndexFlatIP:
+    index = faiss.IndexFlatIP(vectors.shape[1])
+    index.add(vectors)
+    return index
 
 
-def _write_codes(path: Path, halves: Halves) -> None:
+def _write_codes(path: Path, packed: Packed, given: int) -> None:
     """Write the codes of vectors: turned by a fixed random rotation, then each number rounded to one of four levels.
 
     After a random rotation the numbers of any unit vector are about normal with variance 1/dimension, so nothing is
     trained: the levels are the same for every corpus, and the same vector gets the same code for ever.
     """
-    given = halves.shape[1]
     width = given + given % 2
     rotation = faiss.RandomRotationMatrix(given, width)
     rotation.init(_ROTATION_SEED)
@@ -280,8 +280,8 @@ def _write_codes(path: Path, halves: Halves) -> None:
     faiss.copy_array_to_vector(np.tile(pairs, (width // 2, 1)).astype(np.float32).ravel(), codes.pq.centroids)
     codes.is_trained = rotation.is_trained = True
     index = faiss.IndexPreTransform(rotation, codes)
-    for start in range(0, len(halves), _BLOCK):
-        index.add(halves[start : start + _BLOCK].astype(np.float32))
+    for start in range(0, len(packed), _BLOCK):
+        index.add(unpack_rows(packed[start : start + _BLOCK]))
     # write_index(path) reports success on a truncated file when the disk fills, a Python writer does not
     with open(path, "xb") as file:
         writer = faiss.PyCallbackIOWriter(file.write)  # type: ignore[attr-defined]  # missing in its stubs
@@ -313,7 +313,7 @@ def segments_to_join(sizes: Sequence[tuple[int, int]], config: VectorConfig) -> 
     return None
 
 
-def _joined(segments: Sequence[_Segment], gone: Ids) -> tuple[Ids, Halves]:
+def _joined(segments: Sequence[_Segment], gone: Ids) -> tuple[Ids, Packed]:
     """Return the rows of segments that are left, in order of id."""
     ids, starts = _laid_out(segments)
     rows = np.flatnonzero(~_are_in(ids, gone))
@@ -327,22 +327,22 @@ def _laid_out(segments: Sequence[_Segment]) -> tuple[Ids, Ids]:
     return ids, np.cumsum([0, *(len(segment.ids) for segment in segments)])
 
 
-def _gathered(segments: Sequence[_Segment], starts: Ids, rows: Ids) -> Halves:
-    """Return (n, dimension) halves of rows, given where each segment starts."""
-    halves = np.empty((len(rows), segments[0].halves.shape[1] if segments else 0), dtype="<f2")
+def _gathered(segments: Sequence[_Segment], starts: Ids, rows: Ids) -> Packed:
+    """Return the packed vectors of rows, given where each segment starts."""
+    packed = np.empty((len(rows), segments[0].packed.shape[1] if segments else packed_size(0)), dtype=np.uint8)
     owners = np.searchsorted(starts, rows, side="right") - 1
     for at in np.unique(owners):
         mine = owners == at
-        halves[mine] = segments[at].halves[rows[mine] - starts[at]]
-    return halves
+        packed[mine] = segments[at].packed[rows[mine] - starts[at]]
+    return packed
 
 
-def _batches(blocks: Iterable[tuple[Ids, Floats]], most_rows: int) -> Iterator[tuple[Ids, Halves]]:
-    """Yield rows in order of id within batches, in half precision, so many at a time."""
+def _batches(blocks: Iterable[tuple[Ids, Floats]], most_rows: int) -> Iterator[tuple[Ids, Packed]]:
+    """Yield rows in order of id within batches, packed, so many at a time."""
     held_ids, held = [], []
     for ids, vectors in blocks:
         held_ids.append(np.asarray(ids, dtype=np.int64))
-        held.append(np.asarray(vectors).astype("<f2"))
+        held.append(pack_rows(np.asarray(vectors)))
         if sum(map(len, held_ids)) >= most_rows:
             yield _in_order(held_ids, held)
             held_ids, held = [], []
@@ -350,7 +350,7 @@ def _batches(blocks: Iterable[tuple[Ids, Floats]], most_rows: int) -> Iterator[t
         yield _in_order(held_ids, held)
 
 
-def _in_order(parts_of_ids: Sequence[Ids], parts: Sequence[Halves]) -> tuple[Ids, Halves]:
+def _in_order(parts_of_ids: Sequence[Ids], parts: Sequence[Packed]) -> tuple[Ids, Packed]:
     ids = np.concatenate(parts_of_ids)
     order = np.argsort(ids, kind="stable")
     return ids[order], np.concatenate(parts)[order]
@@ -368,10 +368,6 @@ def _write_description(folder: Path, dimension: int, names: Sequence[int]) -> No
 def _write_new(path: Path, data: bytes | memoryview) -> None:
     with open(path, "xb") as file:
         file.write(data)
-
-
-def _as_bytes(halves: Halves) -> npt.NDArray[np.uint8]:
-    return np.ascontiguousarray(halves, dtype="<f2").view(np.uint8)
 
 
 def _are_in(ids: Ids, chosen: Ids) -> Mask:

@@ -123,13 +123,13 @@ def test_cite_shows_the_words_in_context_and_says_when_they_are_gone(indexed: Ru
 
 def test_check_finds_a_flipped_byte_and_repairs_it(indexed: Run, index_dir: Path) -> None:
     assert indexed("check")[0] == 0
-    path = index_dir / "search" / "1" / "vectors" / "1.halves"
+    path = index_dir / "search" / "1" / "vectors" / "1.vectors"
     data = bytearray(path.read_bytes())
     data[len(data) // 2] ^= 1
     path.write_bytes(data)
     code, out, _ = indexed("check")
     assert code == 1
-    assert "search/1/vectors/1.halves is damaged: its checksum differs; pincite check --repair" in out
+    assert "search/1/vectors/1.vectors is damaged: its checksum differs; pincite check --repair" in out
     assert indexed("check", "--repair")[0] == 0
     assert json.loads(indexed("check", "--json")[1])["sound"] is True
 

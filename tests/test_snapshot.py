@@ -81,7 +81,7 @@ def test_a_missing_or_short_search_folder_is_made_again(build: Build, folder: Pa
     (folder / "new.txt").write_text("Another text.")
     build()
     newest = index_dir / "search" / "2"
-    (vectors,) = (newest / "vectors").glob("*.halves")
+    (vectors,) = (newest / "vectors").glob("*.vectors")
     if loss == "folder":
         shutil.rmtree(index_dir / "search")
     elif loss == "file":
@@ -210,14 +210,14 @@ def test_no_index_and_an_empty_one_are_told_apart(tmp_path: Path) -> None:
 def test_a_file_that_was_sound_and_is_altered_in_place_is_noticed(build: Build, index_dir: Path) -> None:
     """Files that a process has verified are not read again for each generation, unless their stamps differ."""
     build()
-    (path,) = (index_dir / "search" / "1" / "vectors").glob("*.halves")
+    (path,) = (index_dir / "search" / "1" / "vectors").glob("*.vectors")
     old = path.stat().st_mtime - 100
     os.utime(path, (old, old))
     open_search_folder(index_dir, 1)
     data = bytearray(path.read_bytes())
     data[7] ^= 1
     path.write_bytes(data)
-    with pytest.raises(IndexDamaged, match=r"halves is damaged"):
+    with pytest.raises(IndexDamaged, match=r"vectors is damaged"):
         open_search_folder(index_dir, 1)
 
 

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from index.embedding import unit_rows
 from index.errors import IndexDamaged
+from index.packing import pack_rows, unpack_rows
 from index.vectors import VectorConfig, VectorIndex, segments_to_join
 
 # merges after every few rows, and codes at once: what large indexes do, on small ones
@@ -21,9 +22,9 @@ TINY = VectorConfig(exact_rows=16, large_rows=48, rescored=24)
 
 
 def unit_vectors(count: int, dimension: int, seed: int = 7) -> np.ndarray:
-    """Return unit vectors as the store gives them: rounded to half precision."""
-    rows = unit_rows(np.random.default_rng(seed).normal(size=(count, dimension)))
-    return rows.astype(np.float16).astype(np.float32)
+    """Return unit vectors as the store gives them: packed and unpacked."""
+    rows = unit_rows(np.random.default_rng(seed).normal(size=(count, dimension)).astype(np.float32))
+    return unpack_rows(pack_rows(rows))
 
 
 def filled(folder: Path, vectors: np.ndarray, config: VectorConfig | None = None) -> VectorIndex:
@@ -118,8 +119,8 @@ def test_search_through_codes_finds_99_of_100_of_the_best_of_random_vectors(tmp_
 def test_vectors_with_all_weight_on_few_numbers_are_found_through_codes_too(tmp_path: Path) -> None:
     """20 of 384 numbers hold everything: far outside the levels that the codes round to, if nothing were rotated."""
     heavy = np.where(np.arange(384) % 19 == 0, 1.0, 0.01)
-    vectors = unit_rows(np.random.default_rng(3).normal(size=(20_010, 384)) * heavy).astype(np.float16)
-    vectors, queries = vectors[10:].astype(np.float32), vectors[:10].astype(np.float32)
+    vectors = unit_rows(np.random.default_rng(3).normal(size=(20_010, 384)) * heavy).astype(np.float32)
+    vectors, queries = unpack_rows(pack_rows(vectors[10:])), vectors[:10]
     index = filled(tmp_path, vectors, VectorConfig(rescored=800))
     assert recall(index, vectors, queries, 50, None) >= 0.99
 
@@ -144,9 +145,9 @@ def test_updates_join_segments_and_keep_recall(tmp_path: Path) -> None:
 
 def test_most_of_a_segment_removed_gives_its_space_back(tmp_path: Path) -> None:
     index = filled(tmp_path, unit_vectors(100, 8), TINY)
-    before = sum(path.stat().st_size for path in tmp_path.glob("*.halves"))
+    before = sum(path.stat().st_size for path in tmp_path.glob("*.vectors"))
     index.update(added=[], removed=np.arange(1, 81))
-    assert sum(path.stat().st_size for path in tmp_path.glob("*.halves")) == before // 5
+    assert sum(path.stat().st_size for path in tmp_path.glob("*.vectors")) == before // 5
     index.update(added=[], removed=np.arange(81, 101))
     assert sorted(path.name for path in tmp_path.iterdir()) == ["segments.json"]
 
@@ -238,7 +239,7 @@ def test_a_folder_that_is_no_index_is_refused(tmp_path: Path, damage: str) -> No
     elif damage == "missing file":
         (tmp_path / "1.ids").unlink()
     elif damage == "short file":
-        (tmp_path / "1.halves").write_bytes((tmp_path / "1.halves").read_bytes()[:-8])
+        (tmp_path / "1.vectors").write_bytes((tmp_path / "1.vectors").read_bytes()[:-8])
     else:
         (tmp_path / "1.codes").write_bytes(b"something else")
     with pytest.raises(IndexDamaged, match="not a vector index"):
