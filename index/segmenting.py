@@ -43,7 +43,7 @@ UNKNOWN_PIECE = 100  # [UNK], for a word the tokenizer drops
 VECTOR_SCALE = 20.0  # brings the encoder's input vectors (standard deviation 0.05) to about one
 TAPS = 5
 DILATIONS = (1, 2, 1, 3)  # of the convolutions, each TAPS words wide: 14 words to either side are seen
-SEGMENTER_VERSION = f"1-{WEIGHTS_SHA256[:16]}"  # the number counts changes of the rules
+SEGMENTER_VERSION = f"2-{WEIGHTS_SHA256[:16]}"  # the number counts changes of the rules
 
 DENSITY_WORDS = 20  # to either side of a gap, within which marks are counted
 STRIPPED_MARKS = 1  # at most so many marks among 2 * DENSITY_WORDS gaps: stripped; ordinary English has about five
@@ -406,16 +406,21 @@ def words_and_gaps(text: str) -> tuple[list[Span], list[str]]:
 
 
 def lack_marks(gaps: Sequence[str]) -> list[bool]:
-    """Return for each gap between two words whether the text around it lacks punctuation."""
+    """Return for each gap between two words whether the text around it lacks punctuation.
+
+    At both ends as many gaps are looked at as elsewhere.
+    """
     totals = [0]
     for gap in gaps:
         totals.append(totals[-1] + _has_mark(gap))
     last = len(gaps)
-    return [
-        totals[min(last, place + DENSITY_WORDS)] - totals[max(0, place - DENSITY_WORDS)] <= STRIPPED_MARKS
-        and (last >= DENSITY_WORDS or not totals[-1])
-        for place in range(last)
-    ]
+    if last < DENSITY_WORDS:
+        return [not totals[-1]] * last
+    width = min(last, 2 * DENSITY_WORDS)
+    starts = (
+        min(max(0, place - DENSITY_WORDS), last - width) for place in range(last)
+    )  # at an end as many as elsewhere
+    return [totals[start + width] - totals[start] <= STRIPPED_MARKS for start in starts]
 
 
 def _has_mark(gap: str) -> bool:

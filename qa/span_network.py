@@ -145,12 +145,13 @@ class Network:
 
         ``breaks``, for each passage, are where a sentence ends and the next begins.
         """
-        pairs = make_pairs(self._tokenizer, questions, passages, self._restorer)
-        scored = in_parallel(self.score, pairs)
-        return [
-            decode(pair, passage, marks, relevance, DECODING, at)
-            for pair, passage, (marks, relevance), at in zip(pairs, passages, scored, breaks, strict=True)
-        ]
+        return in_parallel(self._candidates, list(zip(questions, passages, breaks, strict=True)))
+
+    def _candidates(self, asked: tuple[str, str, Sequence[int]]) -> list[Candidate]:
+        question, passage, breaks = asked
+        (pair,) = make_pairs(self._tokenizer, [question], [passage], self._restorer)
+        marks, relevance = self.score(pair)
+        return decode(pair, passage, marks, relevance, DECODING, breaks)
 
     def score(self, pair: Pair) -> tuple[Floats, float]:
         """Return start and end logit of each token, (length, 2) float32, and the logit that the passage answers.
