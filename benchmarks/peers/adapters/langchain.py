@@ -7,6 +7,7 @@
 #     "langchain-community==0.4.2",
 #     "langchain-huggingface==1.2.3",
 #     "langchain-text-splitters==1.1.3",
+#     "greenlet==3.5.6",
 # ]
 # ///
 
