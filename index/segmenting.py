@@ -35,6 +35,7 @@ MAX_WORDS = 80
 MAX_CHARACTERS = 1000
 BLOCK_CHARACTERS = 1 << 15  # worked on at once, so that memory does not grow with the text
 UNSETTLED_CHARACTERS = 2 * MAX_CHARACTERS  # at a block's end; what ends there is decided again in the next block
+KNOWN_WORDS = 1 << 16  # whose pieces are remembered
 KNOWN_LETTERS = 40  # of a longer word only the beginning is looked at
 
 WEIGHTS = Path(__file__).parent / "weights" / "segmenter.safetensors"
@@ -217,23 +218,33 @@ class Thresholds:
 
 
 class WordVectors:
-    """The encoder's input vectors of words, projected to what the network reads."""
+    """The encoder's input vectors of words, projected to what the network reads. Threads may share one."""
 
     def __init__(self, tokenizer: Tokenizer, table: Floats) -> None:
         self._tokenizer = tokenizer
         self._table = table
+        self._pieces: dict[str, list[int]] = {}  # of words met before: most words of a text are
 
     def __call__(self, words: Sequence[str]) -> Floats:
         """Return (n_words, dim) float32, the mean over each word's pieces."""
         import numpy as np
 
         places = {word: place for place, word in enumerate(dict.fromkeys(words))}
-        pieces = [e.ids for e in self._tokenizer.encode_batch(list(places), add_special_tokens=False)]
-        counts = np.array([max(1, len(ids)) for ids in pieces])
-        flat = np.array([piece for ids in pieces for piece in (ids or [UNKNOWN_PIECE])])
+        pieces = self._pieces_of(list(places))
+        counts = np.array([len(ids) for ids in pieces])
+        flat = np.array([piece for ids in pieces for piece in ids])
         sums: Floats = np.add.reduceat(self._table[flat], np.cumsum(counts) - counts, axis=0)
         vectors: Floats = (sums / counts[:, None]).astype(np.float32)[[places[word] for word in words]]
         return vectors
+
+    def _pieces_of(self, words: Sequence[str]) -> list[list[int]]:
+        if len(self._pieces) > KNOWN_WORDS:
+            self._pieces = {}
+        known = self._pieces  # another thread may take a new one meanwhile; this one only grows
+        new = [word for word in words if word not in known]
+        for word, encoding in zip(new, self._tokenizer.encode_batch(new, add_special_tokens=False), strict=True):
+            known[word] = encoding.ids or [UNKNOWN_PIECE]
+        return [known[word] for word in words]
 
 
 def encoder_table() -> tuple[Tokenizer, Floats]:
@@ -294,7 +305,8 @@ class BoundaryNet:
         x = np.concatenate([self._vectors([word.lower() for word in shown]), shapes, marks], axis=1)
         x = x @ w["inp.weight"].T + w["inp.bias"]
         for (kernel, bias), dilation in zip(self._layers, DILATIONS, strict=True):
-            padded = np.pad(x, ((2 * dilation, 2 * dilation), (0, 0)))
+            padded = np.zeros((len(x) + 4 * dilation, x.shape[1]), np.float32)
+            padded[2 * dilation : len(x) + 2 * dilation] = x
             taps = [padded[tap * dilation : tap * dilation + len(x)] for tap in range(TAPS)]
             value = np.concatenate(taps, axis=1) @ kernel + bias
             hidden = x.shape[1]
@@ -377,7 +389,7 @@ class Segmenter:
         words, gaps = words_and_gaps(text)
         if not gaps:
             return _Block(text, words, [])
-        gaps = [re.sub(r"\s", " ", gap[:100]) for gap in gaps]
+        gaps = [gap if gap == " " else re.sub(r"\s", " ", gap[:100]) for gap in gaps]
         return _Block(text, words, self._net.probabilities([word.of(text) for word in words], gaps).tolist())
 
     def _sentence_ends(self, block: _Block) -> Iterator[int]:
