@@ -376,3 +376,32 @@ def test_a_passage_longer_than_the_network_reads_is_read_from_its_start(reader: 
     assert readings
     assert all(reading.answer.end <= len(TEXT) + 5 * 400 for reading in readings)
     reader.read(query("why " * 2000), [readable(TEXT)])
+
+
+class ScriptedNetwork:
+    """Marks the first word of each passage, with the margins it was given, and counts what it reads."""
+
+    def __init__(self, margins: list[float]) -> None:
+        self.margins = margins
+        self.read = 0
+
+    def candidates(self, questions: list[str], passages: list[str], *, breaks: object) -> list[list[Candidate]]:
+        margins = self.margins[self.read : self.read + len(passages)]
+        self.read += len(passages)
+        return [[Candidate(0, 4, margin, 0.0)] for margin in margins]
+
+
+@pytest.mark.parametrize(
+    ("answering", "passages", "read"),
+    [((), 8, 6), ((0, 1, 2, 3), 8, 6), ((5,), 8, 8), ((4,), 8, 8), ((0,), 3, 3), ((4, 6), 12, 10), (range(12), 12, 12)],
+)
+def test_passages_are_read_as_long_as_the_last_ones_answer(
+    answering: tuple[int, ...], passages: int, read: int
+) -> None:
+    network = ScriptedNetwork([5.0 if number in answering else -5.0 for number in range(12)])
+    reader = SpanReader(network, Calibration({"margin": 1.0}, 0.0, 0.5))
+    given = [readable(f"Text number {number} of many.", rank=number + 1) for number in range(passages)]
+    readings = reader.read(query("What?"), given)
+    assert network.read == read
+    assert len(readings) == read
+    assert sum(reading.score > 0.5 for reading in readings) == sum(number < read for number in answering)
