@@ -5,7 +5,8 @@
 INDEX is an index folder; QUESTIONS a SQuAD-format file whose questions are asked. ``--pool 60`` draws each question
 from 60, as people do who read the same news; ``--pool 0`` never asks one twice. A ``pincite chat`` is started and
 loaded from here. Each client asks at its own moment, and again ``--every-s`` later, whether it was answered or not.
-At the end 200 questions come in one moment, to see what is refused, and how soon.
+Then 200 questions come in one moment, and last 60 clients keep the queue full while one more asks again and again, to
+see what is refused, and how soon.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from typing import Any
 import httpx
 
 CROWD = 200
+PRESSING, PRESSED_S = 60, 10.0  # clients that keep the queue full, for so long
 TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -116,6 +118,13 @@ async def one_client(
     return asked
 
 
+async def pressing(client: httpx.AsyncClient, questions: list[str], client_number: int) -> None:
+    """Keep the queue full: ask, and after a refusal wait as long as it says."""
+    for number in range(1_000):
+        asked = await timed(client, ask_api, f"{questions[-number]} client {client_number}?")
+        await asyncio.sleep(3 if asked.status == 503 else 0)
+
+
 def drawn(questions: list[str], pool: int) -> Iterator[str]:
     """Yield questions from a pool for ever, or each once and in the end other spellings of them."""
     if pool:
@@ -158,7 +167,16 @@ async def load(url: str, pid: int, args: argparse.Namespace) -> None:
         memory = f"{spent:.3f} s processor a question  memory {held} -> {resident_mb(pid)} MB"
         print(row(f"{args.clients} clients, {pool}", asked, memory), flush=True)
         crowd = await asyncio.gather(*(timed(client, ask_api, f"{known[-n]} now?") for n in range(1, CROWD + 1)))
-        print(row(f"{CROWD} at one moment", list(crowd), f"memory {resident_mb(pid)} MB"))
+        print(row(f"{CROWD} at one moment", list(crowd), f"memory {resident_mb(pid)} MB"), flush=True)
+        full = [asyncio.create_task(pressing(client, known, client_number)) for client_number in range(PRESSING)]
+        await asyncio.sleep(PRESSED_S / 4)
+        late = []
+        for number in range(int(PRESSED_S * 4)):
+            late.append(await timed(client, ask_api, f"{known[number]} then?"))
+            await asyncio.sleep(0.25)
+        for task in full:
+            task.cancel()
+        print(row("one more, the queue being full", late))
     print(f"load of the machine {os.getloadavg()[0]:.1f}")
 
 
