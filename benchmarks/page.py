@@ -111,8 +111,11 @@ def ask(page: Page, question: str) -> float:
 def clicks(page: Page, repeats: int) -> None:
     for name in SIZES:
         ask(page, f"What carries the ferry of Lindau, {name}?")
-        chip = page.locator("#chat .answer").last.locator("a.chip").first
-        told(f"click to highlight, {name}", (page.evaluate(CLICK, chip.element_handle()) for _ in range(repeats)))
+    answers = page.locator("#chat .answer")
+    chips = [answers.nth(place).locator("a.chip").first.element_handle() for place in range(len(SIZES))]
+    taken = [[page.evaluate(CLICK, chip) for chip in chips] for _ in range(repeats)]  # in turn: another each time
+    for name, values in zip(SIZES, zip(*taken, strict=True), strict=True):
+        told(f"click to highlight, {name}", values)
 
 
 def findings(page: Page) -> int:
