@@ -21,6 +21,7 @@ from qa.results import Citation, CitationKey
 from qa.retrieval import Filters
 from ui import handlers, render
 from ui.examples import Examples
+from ui.updates import progress_sentence
 from ui.workers import Workers
 
 WORKERS = Workers()
@@ -304,3 +305,16 @@ def test_a_damaged_index_says_so_everywhere() -> None:
     broken = BrokenCorpus(IndexDamaged("It is damaged."))
     assert "It is damaged" in handlers.first_visit(broken, Examples(broken)).intro
     assert "It is damaged" in handlers.status(broken)
+
+
+@pytest.mark.parametrize(
+    ("stage", "done", "total", "said"),
+    [
+        ("scanning", 0, 0, "scanning … · chat stays on the current index"),
+        ("indexing, kB", 1, 1_100, "indexing 1/1,100 kB · chat stays on the current index"),
+        ("indexing, kB", 275, 1_100, "indexing 275/1,100 kB · about 30 s · chat stays on the current index"),
+        ("writing", 0, 0, "writing … · chat stays on the current index"),
+    ],
+)
+def test_an_update_tells_how_far_it_is(stage: str, done: int, total: int, said: str) -> None:
+    assert progress_sentence(stage, done, total, seconds=10.0) == said

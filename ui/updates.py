@@ -150,8 +150,8 @@ def pending_sentence(new: int, changed: int, removed: int) -> str:
 
 def progress_sentence(stage: str, done: int, total: int, seconds: float) -> str:
     """Return how far an update is, and how long it may take; no guess before a twentieth is done."""
-    things = {"embedding": "passages", "reading": "files"}.get(stage)
-    parts = [f"{stage} {done:,}/{total:,} {things}" if things and total else f"{stage} …"]
+    name, _, unit = stage.partition(", ")  # "indexing, kB"
+    parts = [f"{name} {done:,}/{total:,} {unit}" if unit and total else f"{name} …"]
     if total and done * 20 >= total and done < total:
         parts.append(f"about {duration(seconds * (total - done) / done)}")
     return " · ".join([*parts, "chat stays on the current index"])
