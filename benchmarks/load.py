@@ -29,6 +29,8 @@ from typing import Any
 
 import httpx
 
+from ui.workers import RETRY_AFTER_S
+
 CROWD = 200
 PRESSING, PRESSED_S = 60, 10.0  # clients that keep the queue full, for so long
 TICKS = os.sysconf("SC_CLK_TCK")
@@ -120,9 +122,9 @@ async def one_client(
 
 async def pressing(client: httpx.AsyncClient, questions: list[str], client_number: int) -> None:
     """Keep the queue full: ask, and after a refusal wait as long as it says."""
-    for number in range(1_000):
-        asked = await timed(client, ask_api, f"{questions[-number]} client {client_number}?")
-        await asyncio.sleep(3 if asked.status == 503 else 0)
+    for question in reversed(questions):
+        asked = await timed(client, ask_api, f"{question} client {client_number}?")
+        await asyncio.sleep(RETRY_AFTER_S if asked.status == 503 else 0)
 
 
 def drawn(questions: list[str], pool: int) -> Iterator[str]:

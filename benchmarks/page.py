@@ -156,6 +156,7 @@ def pictures(browser: Any, url: str, folder: Path) -> None:
 
 
 def write_disputed(folder: Path) -> None:
+    """Write two texts that name different numbers."""
     folder.mkdir()
     (folder / "monday.txt").write_text(
         "The storm reached Marlow on Monday. It killed 12 people in Marlow, the police said. Schools stay closed."

@@ -23,7 +23,7 @@ from index.refusals import refuse_mismatch
 from index.search_folder import SearchFiles, open_search_folder, write_search_folder
 from index.store import FILE_NAME, UNIT_TOLERANCE, PlannedDocument, Store
 
-_SAME = 1e-6  # as packed again, which may change the last bit of a scale
+_SAME = 1e-6  # the search folder packs the store's vectors once more
 _DOCUMENTS_AT_A_TIME = 100
 _CHUNKS_AT_A_TIME = 4096
 
@@ -107,7 +107,6 @@ class _Check:
 
     Attributes:
         to_cut: ids of documents whose segments, chunks or vectors are not what their texts give.
-        is_cut_as_named: the index id names the chunks there are.
         bad_vectors: keys of vectors that are not vectors.
     """
 
@@ -119,7 +118,6 @@ class _Check:
         self.encoder = Fingerprint(**store.meta("encoder"))
         self.search: SearchFiles | None = None
         self.other_vectors = 0
-        self.is_cut_as_named = True
 
     def run(self) -> CheckReport:
         generation, (documents, chunks) = self.store.generation, self.store.counts()
@@ -137,7 +135,7 @@ class _Check:
                     document_problems += self._document_problems(self.store.document(doc_id))
                 except (IndexDamaged, DocumentNotFound) as error:
                     store_problems.append(str(error))
-            if not self.is_cut_as_named and not document_problems:
+            if not document_problems and self.store.summed_cut() != self.store.sums[1]:
                 document_problems.append("the chunks are not those that the index id names")
         if search_problem is None and self.other_vectors:
             search_problem = (
@@ -151,11 +149,9 @@ class _Check:
         if (counted := self.store.count_rows()) != self.store.counts():
             yield f"{FILE_NAME} holds {counted} documents and chunks, not {self.store.counts()}"
         yield from self.store.unconnected()
-        named = self.store.meta("index_id")
-        content, cut = self.store.summed()
-        if content != self.store.sums[0] or _index_id(self.store, self.store.sums) != named:
+        named, sums = self.store.meta("index_id"), self.store.sums
+        if self.store.summed_content() != sums[0] or _index_id(self.store, sums) != named:
             yield f"{FILE_NAME}: the places and texts are not those that index id {named} names"
-        self.is_cut_as_named = cut == self.store.sums[1]
 
     def _open_search(self) -> str | None:
         generation = self.store.generation
@@ -243,8 +239,8 @@ def _repair(index_dir: Path, check: _Check, encoder: Encoder | None, on_progress
             store.remove_chunks(check.to_cut)
             store.put_documents(plans)
             generation = store.generation + 1
-            content, cut = store.summed()
-            store.set_meta(generation=generation, cut_sum=cut, index_id=_index_id(store, (content, cut)))
+            sums = store.summed_content(), store.summed_cut()
+            store.set_meta(generation=generation, cut_sum=sums[1], index_id=_index_id(store, sums))
             write_search_folder(store, generation, dimension=check.encoder.dimension, since=None)
     finally:
         store.close()

@@ -429,9 +429,7 @@ def lack_marks(gaps: Sequence[str]) -> list[bool]:
     if last < DENSITY_WORDS:
         return [not totals[-1]] * last
     width = min(last, 2 * DENSITY_WORDS)
-    starts = (
-        min(max(0, place - DENSITY_WORDS), last - width) for place in range(last)
-    )  # at an end as many as elsewhere
+    starts = (min(max(0, place - DENSITY_WORDS), last - width) for place in range(last))
     return [totals[start + width] - totals[start] <= STRIPPED_MARKS for start in starts]
 
 

@@ -260,14 +260,17 @@ class Store:
     def _add_to(self, name: str, difference: int) -> None:
         self.set_meta(**{name: str((int(self.meta(name)) + difference) % _SUM_MODULUS)})
 
-    def summed(self) -> tuple[str, str]:
-        """Return what `sums` are to be, from all places and chunks."""
+    def summed_content(self) -> str:
+        """Return what the first of `sums` is to be, from all places."""
         places = self._db.execute(f"SELECT doc_id, file, {_SOURCE_COLUMNS} FROM sources")
-        content = sum(_digest_of_place(Place(row[0], row[1], _source(row[2:]))) for row in places)
+        return str(sum(_digest_of_place(Place(row[0], row[1], _source(row[2:]))) for row in places) % _SUM_MODULUS)
+
+    def summed_cut(self) -> str:
+        """Return what the second of `sums` is to be, from all chunks."""
         rows = self._db.execute('SELECT doc_id, start, "end" FROM chunks ORDER BY doc_id, chunk_id')
         by_document = itertools.groupby(rows, key=lambda row: row[0])
         cut = sum(_digest_of_cut(doc_id, [(start, end) for _, start, end in chunks]) for doc_id, chunks in by_document)
-        return str(content % _SUM_MODULUS), str(cut % _SUM_MODULUS)
+        return str(cut % _SUM_MODULUS)
 
     def heading(self, doc_id: str) -> str | None:
         """Return the title a document's chunks are embedded with.
@@ -529,7 +532,7 @@ class Store:
                 yield f"{FILE_NAME}: {count} {table} belong to documents that are not there"
 
     def newest_date(self) -> str | None:
-        return self._db.execute("SELECT max(date) FROM sources").fetchone()[0]  # type: ignore[no-any-return]
+        return self._db.execute("SELECT max(date) FROM sources WHERE date IS NOT NULL").fetchone()[0]  # type: ignore[no-any-return]
 
     def texts(self, chunks: Sequence[Chunk]) -> Iterator[tuple[Chunk, str | None, str]]:
         """Yield each chunk with its document's heading and its own text; neighbours of one document are cheap."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote as percent_encoded
 
 from qa.escaping import count, markdown, markdown_line
@@ -18,10 +18,15 @@ if TYPE_CHECKING:
     from qa.retrieval import Filters
 
 
-def as_json(answer: Answer, composed: Composed | None = None) -> str:
-    """Return the JSON of ``pincite ask --json``, with what a language model made of the answer where one did."""
+def as_dict(answer: Answer, composed: Composed | None = None) -> dict[str, Any]:
+    """Return the answer's JSON form, with what a language model made of it where one did."""
     beside = {"composed": composed.to_dict()} if composed else {}
-    return json.dumps({**answer.to_dict(), **beside}, ensure_ascii=False, indent=2) + "\n"
+    return {**answer.to_dict(), **beside}
+
+
+def as_json(answer: Answer, composed: Composed | None = None) -> str:
+    """Return the JSON of ``pincite ask --json`` as text."""
+    return json.dumps(as_dict(answer, composed), ensure_ascii=False, indent=2) + "\n"
 
 
 def as_python(answer: Answer, filters: Filters) -> str:

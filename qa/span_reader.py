@@ -76,13 +76,21 @@ def coverage(terms: Sequence[Term], text: str) -> float:
 
 
 def weigh(
-    question: str, found: Sequence[Sequence[Candidate]], readables: Sequence[Readable], terms: Sequence[Term]
+    question: str,
+    found: Sequence[Sequence[Candidate]],
+    readables: Sequence[Readable],
+    terms: Sequence[Term],
+    *,
+    among: Sequence[Readable] = (),
 ) -> list[list[Evidence]]:
-    """Return the evidence for each candidate of the first passages, as many as were read, given all that were found."""
-    nearest = max((readable.passage.dense_score for readable in readables), default=0.0)
-    most = max((readable.passage.lexical_score for readable in readables), default=0.0)
+    """Return the evidence for each candidate of each passage.
+
+    ``among`` are all passages that were found with these; empty for these alone.
+    """
+    nearest = max((readable.passage.dense_score for readable in among or readables), default=0.0)
+    most = max((readable.passage.lexical_score for readable in among or readables), default=0.0)
     evidence = []
-    for candidates, readable in zip(found, readables, strict=False):
+    for candidates, readable in zip(found, readables, strict=True):
         passage = readable.passage
         gap = passage.dense_score - nearest
         lexical = passage.lexical_score / most if most > 0 else 0.0
@@ -179,33 +187,32 @@ class SpanReader:
         """
         if not query.text.strip():
             return []
-        found: list[list[Candidate]] = []
         read: list[list[Reading]] = []
-        while len(found) < len(readables) and (not read or any(self._answers(each) for each in read[-STEP:])):
-            more = readables[len(found) : len(found) + (STEP if found else FIRST)]
-            texts = [readable.passage.text for readable in more]
-            found += self._network.candidates([query.text] * len(more), texts, breaks=[r.breaks for r in more])
-            read = self._readings(query, found, readables)
-        readings = [reading for each in read for reading in each]
-        return sorted(readings, key=lambda reading: -reading.score)
+        while len(read) < len(readables) and (not read or self._answer(read[-STEP:])):
+            more = readables[len(read) : len(read) + (STEP if read else FIRST)]
+            read += self._readings(query, more, among=readables)
+        return sorted((reading for each in read for reading in each), key=lambda reading: -reading.score)
+
+    def _answer(self, read: Sequence[Sequence[Reading]]) -> bool:
+        return any(reading.score >= self.threshold for readings in read for reading in readings)
 
     def _readings(
-        self, query: Query, found: Sequence[Sequence[Candidate]], readables: Sequence[Readable]
+        self, query: Query, readables: Sequence[Readable], *, among: Sequence[Readable]
     ) -> list[list[Reading]]:
-        """Return the readings of each passage."""
-        weighed = weigh(query.text, found, readables, query.terms)
+        """Return the readings of each passage, given all that were found."""
+        found = self._network.candidates(
+            [query.text] * len(readables),
+            [readable.passage.text for readable in readables],
+            breaks=[readable.breaks for readable in readables],
+        )
+        weighed = weigh(query.text, found, readables, query.terms, among=among)
         return [
             [
-                Reading(
-                    readable, _moved(candidate, readable.passage.span.start), self._calibration.probability(evidence)
-                )
-                for candidate, evidence in zip(candidates, evidences, strict=True)
+                Reading(readable, _moved(candidate, readable.passage.span.start), self._calibration.probability(each))
+                for candidate, each in zip(candidates, evidence, strict=True)
             ]
-            for readable, candidates, evidences in zip(readables, found, weighed, strict=False)
+            for readable, candidates, evidence in zip(readables, found, weighed, strict=True)
         ]
-
-    def _answers(self, readings: Sequence[Reading]) -> bool:
-        return any(reading.score >= self.threshold for reading in readings)
 
 
 def _moved(candidate: Candidate, start: int) -> Span:

@@ -26,9 +26,7 @@ QUESTIONS = (
     "Who is Mark Lowcock?",
 )
 CROWD = 200
-GROWN_MB = (
-    100  # what 200 waiting requests may leave behind; one answer more held for each would be seen in a longer run
-)
+GROWN_MB = 100  # what 200 requests at one moment may leave behind
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ from browsing import Visit, ask, in_view, open_chip, served
 from conftest import Build, StubEncoder, StubReader
 from playwright.sync_api import Browser
 
-from index.build import BuildConfig, build_index
+from index.build import build_index
 from index.check import check_index
 from index.loading import load
 from index.segmenting import MAX_CHARACTERS, segment
@@ -32,7 +32,7 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     for script, (_, answer, filler) in SCRIPTS.items():
         (folder / f"{script}.txt").write_text(f"{filler * 30}{answer} {filler * 30}")
     encoder = StubEncoder()
-    build_index(index_dir, [folder], encoder=encoder, config=BuildConfig())
+    build_index(index_dir, [folder], encoder=encoder)
     with served(Corpus.open(index_dir, encoder=encoder, reader=StubReader())) as address:
         yield address
 

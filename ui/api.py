@@ -15,6 +15,7 @@ from starlette.exceptions import HTTPException
 
 from index.errors import DocumentNotFound, IndexEmpty, IndexingError
 from qa.errors import AnsweringError, QuestionError
+from qa.export import as_dict
 from ui.api_models import (
     AnswerModel,
     AskRequest,
@@ -87,11 +88,10 @@ def _add_questions(api: FastAPI, corpus: Corpus, workers: Workers, composer: Com
             return _problem(422, "No language model is configured, so nothing can be composed.", "compose")
         filters = asked.filters.filters()
         answer = await asyncio.wrap_future(answer_soon(corpus, workers, asked.question, filters=filters))
-        given = answer.to_dict()
+        composed = None
         if asked.compose and composer is not None:
             *_, composed = await run_in_threadpool(lambda: list(composer.compose(answer, filters=filters)))
-            given["composed"] = composed.to_dict()
-        return JSONResponse(with_utf16(given, corpus.document))
+        return JSONResponse(with_utf16(as_dict(answer, composed), corpus.document))
 
     @api.post("/retrieve", response_model=RetrievalModel)
     async def retrieve(asked: RetrieveRequest) -> Response:

@@ -232,6 +232,7 @@ def ask(
     """
     with _one_sentence():
         from qa.corpus import Corpus
+        from qa.export import as_dict
         from ui.language_model import composer_for, configured
 
         settings = configured(llm_url, llm_model)
@@ -249,7 +250,7 @@ def ask(
         steps = composer.compose(answer, filters=filters)
         if as_json:
             *_, composed = steps
-            print_json({**answer.to_dict(), "composed": composed.to_dict()})
+            print_json(as_dict(answer, composed))
         else:
             print_composed(steps)
 

@@ -193,7 +193,7 @@ def _checked(corpus: Corpus, answer: Answer) -> render.Checked:
 
 
 def _composed(composer: Composer, answer: Answer, filters: Filters) -> Iterator[tuple[Composed | None, str, int, str]]:
-    """Yield the language model's part of an answer as it grows, its HTML, its numbers' count, what is announced."""
+    """Yield what the language model has made so far, its HTML, how many numbers that takes, and what is announced."""
     from ui.composed import announced, composed_section
 
     try:
