@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from index import minilm, segmenting
 from index.errors import ModelError
-from index.segmenting import MAX_CHARACTERS, MAX_WORDS, WORD, load_segmenter, segment
+from index.segmenting import MAX_CHARACTERS, MAX_WORDS, WORD, lack_marks, load_segmenter, segment
 
 ROOT = Path(__file__).resolve().parents[1]
 DATA = Path(os.environ.get("PINCITE_DATA", ROOT.parent / "shared" / "data"))
@@ -274,3 +274,10 @@ def test_boundary_f1_on_english_web_text_is_as_published() -> None:
     assert boundary_f1(stripped) >= 0.80
     assert boundary_f1(docs) >= 0.88
     assert boundary_f1(ended) >= 0.95
+
+
+def test_the_ends_of_a_text_lack_marks_only_if_as_many_gaps_as_elsewhere_do() -> None:
+    quiet_ends = [" "] * 20 + [", "] * 20 + [" "] * 20
+    assert not any(lack_marks(quiet_ends))
+    stripped_begin = [" "] * 60 + [", "] * 40
+    assert [all(lack_marks(stripped_begin)[:20]), any(lack_marks(stripped_begin)[-40:])] == [True, False]

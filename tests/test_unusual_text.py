@@ -98,6 +98,7 @@ def test_a_word_or_a_line_without_end_is_cut_to_size(
 
 def test_memory_to_cut_a_line_grows_with_its_segments_alone() -> None:
     """Five times the text takes no more: a block at a time is worked on."""
+    segment("The network is loaded, and is not measured.")
     peaks = []
     for repeats in (2_000, 10_000):
         text = "walls and trenches, " * repeats
