@@ -260,6 +260,16 @@ def until_refused(client: TestClient) -> Any:
     return refused
 
 
+def test_the_reader_is_html_for_the_page_and_only_for_what_the_page_sends(client: TestClient) -> None:
+    citation = ask(client, "What flows through Cologne?").json()["claims"][0]["quotes"][0]["citation"]
+    opened = client.post("/reader", json={"cite": citation["id"], "walk": [citation["id"], 7, None]})
+    assert opened.headers["content-type"].startswith("text/html")
+    assert "<mark" in opened.text
+    assert "Citation 1 of 1" in opened.text
+    assert client.post("/reader", json={"cite": 7}).status_code == 422
+    assert client.get("/reader", params={"cite": citation["id"]}).status_code == 405
+
+
 # --- uploads --------------------------------------------------------------------------------------------------------
 
 

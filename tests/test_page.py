@@ -18,7 +18,7 @@ from gradio_client import Client
 from gradio_client.exceptions import AppError
 from llm import Server
 from pages import SEED, ScriptedCorpus, answer, hostile_corpus, news_corpus, quote
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 from index.build import build_index
 from index.documents import Document, Source
@@ -110,6 +110,44 @@ def test_next_previous_and_escape_walk_through_the_citations(browser: Browser, u
         expect(page.locator("#reader mark")).to_contain_text("as well as")
         page.keyboard.press("Escape")
         assert focused(page) == "Open citation 2"
+
+
+@pytest.mark.browser
+def test_an_opened_source_stays_while_other_parts_of_the_page_change(browser: Browser, url: str) -> None:
+    with Visit(browser, url) as page:
+        ask(page, DEATHS)
+        open_chip(page, 1)
+        opened = page.locator("#reader mark").text_content()
+        page.get_by_role("button", name="Ask only this document").click()
+        expect(page.locator("#narrowing button.drop")).to_have_count(1)
+        ask(page, WHO)
+        expect(page.locator("#reader mark")).to_have_text(str(opened))
+
+
+@pytest.mark.browser
+def test_the_citation_opened_last_is_shown_whichever_comes_first(browser: Browser, url: str) -> None:
+    with Visit(browser, url) as page:
+        ask(page, DEATHS)
+        held: list[Route] = []
+        page.route("**/api/v1/reader", lambda route: held.append(route), times=1)
+        page.locator(".answer a.chip").nth(0).click()
+        page.wait_for_timeout(100)  # the first request is held back now
+        open_chip(page, 2)
+        held[0].continue_()
+        page.wait_for_timeout(300)
+        expect(page.locator("#reader mark")).to_contain_text("412 deaths")
+
+
+@pytest.mark.browser
+def test_a_source_that_cannot_be_fetched_says_so_and_opens_at_the_next_try(browser: Browser, url: str) -> None:
+    with Visit(browser, url, refused="ERR_FAILED") as page:
+        ask(page, DEATHS)
+        page.route("**/api/v1/reader", lambda route: route.abort(), times=1)
+        page.locator(".answer a.chip").nth(1).click()
+        expect(page.locator("#reader .source-problem")).to_contain_text("Pincite does not answer")
+        page.keyboard.press("Escape")
+        open_chip(page, 2)
+        expect(page.locator("#reader mark")).to_contain_text("412 deaths")
 
 
 @pytest.mark.browser

@@ -9,19 +9,21 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import FastAPI, Path, Query, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse, Response
+from fastapi.responses import HTMLResponse, JSONResponse, Response
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
 from index.errors import DocumentNotFound, IndexEmpty, IndexingError
 from qa.errors import AnsweringError, QuestionError
 from qa.export import as_dict
+from ui import handlers
 from ui.api_models import (
     AnswerModel,
     AskRequest,
     CitationCheckModel,
     DocumentsModel,
     HealthModel,
+    OpenRequest,
     Problem,
     RetrievalModel,
     RetrieveRequest,
@@ -120,6 +122,11 @@ def _add_citations(api: FastAPI, corpus: Corpus) -> None:
         except ValueError as error:
             return _problem(422, str(error), "citation_id")
         return JSONResponse(with_utf16(check.to_dict(), corpus.document))
+
+    @api.post("/reader", response_class=HTMLResponse, include_in_schema=False)
+    def open_in_reader(opened: OpenRequest) -> Response:
+        """Return the page's reader with a citation in it."""
+        return HTMLResponse(handlers.open_citation(corpus, opened.cite, opened.walk))
 
 
 def _add_index(api: FastAPI, corpus: Corpus, updates: Updates) -> None:

@@ -69,6 +69,11 @@ class AskRequest(_Taken):
     )
 
 
+class OpenRequest(_Taken):
+    cite: StrictStr
+    walk: list[Any] = []
+
+
 class Utf16(_Given):
     """The same offsets in UTF-16 units, as JavaScript and Java count; null when the document has gone meanwhile."""
 

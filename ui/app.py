@@ -70,7 +70,6 @@ def build_page(corpus: Corpus, workers: Workers, begin_with: Examples, composer:
                 **quiet,
             )
         gr.api(events.answer_as_json, api_name="ask", concurrency_limit=AT_ONCE, concurrency_id="ask")
-        reader.cite(events.open_citation, None, reader, trigger_mode="always_last", concurrency_limit=AT_ONCE, **quiet)
         reader.astyped(events.ask_as_typed, [turns], answered, concurrency_limit=AT_ONCE, concurrency_id="ask", **quiet)
         reader.takeaway(events.take_away, [turns], [outbox], **quiet)
         reader.judge(events.judge, [turns], announcer, **quiet)
@@ -136,10 +135,6 @@ class _Events:
 
     def narrow(self, narrowed: Filters, event: gr.EventData) -> list[Any]:
         return list(handlers.narrow(self.corpus, narrowed, event._data))
-
-    def open_citation(self, event: gr.EventData) -> str:
-        asked = event._data or {}
-        return handlers.open_citation(self.corpus, asked.get("id"), asked.get("walk"))
 
     def answer_as_json(self, question: str) -> str:
         """Answer a question with quotes; the JSON of ``pincite ask --json``, as text."""

@@ -1,10 +1,14 @@
-// Runs once, when the reader is there. `element` is the reader, `trigger` calls Python, `watch` hears its answer.
+// Runs once, when the reader is there. `element` is the reader, `trigger` calls Python.
 const phone = matchMedia("(max-width: 760px)");
 const reader = document.getElementById("source");
 const talk = document.getElementById("talk");
 let walk = []; // ids of the quotes, or of the passages, that the opened citation stands among
 let origin = null; // the chip that gets the focus back
 let shown = null; // the citation id in the reader
+const UNREACHABLE =
+  '<div class="source-head"><nav class="steps"><button type="button" class="close">Close</button></nav></div>' +
+  '<p class="source-problem" tabindex="-1">The source cannot be fetched: Pincite does not answer. ' +
+  "Start it again with <code>pincite chat</code>.</p>";
 
 const citationOf = (link) => new URL(link.href).searchParams.get("cite");
 const asked = () => new URLSearchParams(location.search).get("cite");
@@ -23,9 +27,23 @@ function open(id, remember = true) {
   }
   highlightChip(id);
   if (id === shown) return reveal();
+  show(id);
+}
+
+// Not through a Gradio event: its queue takes longer than everything else between a click and the quote.
+async function show(id) {
   shown = id;
   element.setAttribute("aria-busy", "true");
-  trigger("cite", { id, walk });
+  const html = await fetch("/api/v1/reader", {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify({ cite: id, walk }),
+  }).then((r) => (r.ok ? r.text() : null)).catch(() => null);
+  if (id !== shown) return; // another one was opened meanwhile
+  if (html === null) shown = null; // so that the next try asks again
+  element.innerHTML = html ?? UNREACHABLE;
+  element.removeAttribute("aria-busy");
+  reveal();
 }
 
 function close() {
@@ -117,11 +135,6 @@ element.tabIndex = 0; // it scrolls
 element.setAttribute("role", "region");
 element.setAttribute("aria-label", "Source");
 
-watch("value", () => {
-  element.removeAttribute("aria-busy");
-  reveal();
-});
-
 // The newest question comes to the top of the chat. Gradio's own live region would read every step aloud.
 let newest = null;
 new MutationObserver(() => {
@@ -167,7 +180,7 @@ document.addEventListener("focusin", (event) => {
   if (preview) event.target.setAttribute("aria-describedby", (preview.id ||= `preview-${++previews}`));
 });
 function putPreviewAway() {
-  const shown = document.querySelectorAll(".cite:is(:hover, :focus-within) .preview");
+  const shown = document.querySelectorAll(".cite:is(:hover, :has(:focus-visible)) .preview");
   [...shown].find((preview) => preview.checkVisibility())?.closest(".cite").classList.add("quiet");
 }
 
