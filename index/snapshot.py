@@ -98,6 +98,11 @@ class Snapshot:
         with self._lock:
             return {chunk.chunk_id: chunk for chunk in self._store.chunks(chunk_ids)}
 
+    def chunks_of(self, doc_id: str) -> list[Chunk]:
+        """Return a document's chunks, in order of id."""
+        with self._lock:
+            return self._store.chunks_of(doc_id)
+
     def _read_matching_chunk_ids(
         self, *, doc_ids: tuple[str, ...], sources: tuple[str, ...], date_from: str | None, date_to: str | None
     ) -> Ids:

@@ -192,6 +192,16 @@ class Corpus:
         """
         return _check_citation(CitationKey.parse(citation_id), self._current().snapshot)
 
+    def passage_span(self, citation: Citation) -> Span:
+        """Return the passage that is searched and read for a citation: of those that hold it, the one around it most.
+
+        The citation's own span where no passage holds the whole of it.
+        """
+        spans = [chunk.span for chunk in self._current().snapshot.chunks_of(citation.doc_id)]
+        cited = citation.span
+        around = [span for span in spans if span.contains(cited)]
+        return max(around, key=lambda span: min(cited.start - span.start, span.end - cited.end), default=cited)
+
     def source_state(self, doc_id: str) -> SourceState:
         """Compare the file a document was read from, as it is on disk now, with what was indexed.
 

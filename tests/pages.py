@@ -93,6 +93,11 @@ class ScriptedCorpus:
             citation_id, CitationState.VALID, Citation.from_document(document, key.span), document.path
         )
 
+    def passage_span(self, citation: Citation) -> Span:
+        return Span(
+            max(0, citation.span.start - 200), min(citation.span.end + 200, len(self.document(citation.doc_id).text))
+        )
+
     def source_state(self, doc_id: str) -> str:
         return self.source_states.get(doc_id, "unchanged")
 

@@ -9,10 +9,11 @@ import pytest
 from conftest import Build, StubEncoder, StubReader
 
 import qa.corpus
+from index.documents import Span
 from index.errors import DocumentNotFound, IndexEmpty, IndexMismatch, IndexNotFound
 from index.store import FILE_NAME, Store
 from qa import Corpus, Verdict, ask, retrieve
-from qa.results import Answer, CitationState
+from qa.results import Answer, Citation, CitationState
 
 
 def cited(answer: Answer) -> str:
@@ -118,6 +119,23 @@ def test_a_citation_of_nothing_we_know_is_deleted_and_a_forged_one_is_refused(co
     citation = corpus.ask("Which river flows through Vienna?").quotes[0].citation
     with pytest.raises(ValueError, match="was not made for this text"):
         corpus.cite(citation.id[:-8] + "00000000")
+
+
+def test_the_passage_of_a_citation_is_the_one_it_stands_in_the_middle_of(
+    build: Build, folder: Path, index_dir: Path, encoder: StubEncoder
+) -> None:
+    text = " ".join(f"Sentence number {number} stands here alone." for number in range(200))
+    (folder / "long.txt").write_text(text)
+    build()
+    corpus = Corpus.open(index_dir, encoder=encoder, reader=StubReader())
+    document = next(document for document in corpus.documents() if document.path.endswith("long.txt"))
+    spans = [passage.span for passage in corpus.retrieve("sentence number", 100) if passage.doc_id == document.doc_id]
+    assert len(spans) > 2
+    for span in spans:
+        middle = (span.start + span.end) // 2
+        assert corpus.passage_span(Citation.from_document(document, Span(middle, middle + 4))) == span
+    whole = Span(0, len(document.text))
+    assert corpus.passage_span(Citation.from_document(document, whole)) == whole
 
 
 def test_the_file_behind_a_document_is_compared_with_what_was_indexed(corpus: Corpus, folder: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from html.parser import HTMLParser
 from typing import Any
@@ -56,10 +57,12 @@ def opened(
     *others: Span,
     source_state: str = "unchanged",
     state: CitationState = CitationState.VALID,
+    passage: Span | None = None,
 ) -> source_pane.Opened:
     citation = Citation.from_document(document, span)
     walk = tuple(CitationKey.parse(Citation.from_document(document, other).id) for other in sorted((span, *others)))
-    return source_pane.Opened(CitationKey.parse(citation.id), state, citation, document, source_state, walk)
+    key = CitationKey.parse(citation.id)
+    return source_pane.Opened(key, state, citation, document, source_state, passage or span, walk)
 
 
 def one_document(text: str, **source: Any) -> Document:
@@ -328,6 +331,19 @@ def test_the_head_says_title_date_path_range_and_place_among_the_citations() -> 
     assert shown.inside["h2"] == ["A <title>"]
     assert "3 Mar 2017 · folder/file.txt · characters 4–7" in shown.inside["p"]
     assert shown.inside["nav"] == ["Citation 2 of 3PreviousNextClose"]
+
+
+@pytest.mark.parametrize("length", [6, 3 * source_pane.BLOCK])
+def test_the_passage_around_the_mark_is_set_apart_and_no_character_is_lost(length: int) -> None:
+    line = "x" * (length - 1) + "\n"
+    text = f"{line * 5}<b>cited</b>{line * 5}"
+    start = text.index("cited")
+    passage = Span(start - length - 3, start + length + 9)
+    html = source_pane.source(opened(one_document(text), Span(start, start + 5), Span(2, 4), passage=passage))
+    inside = "".join(re.findall(r'<span class="passage">(.*?)</span>', html, re.DOTALL))
+    assert Parsed(inside).text == passage.of(text)
+    assert inside.count("<mark") == 1
+    assert Parsed(html[html.index('<div class="source-text">') :]).text == text
 
 
 def test_the_page_of_a_paged_document_is_shown_beside_its_characters() -> None:

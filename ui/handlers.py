@@ -280,9 +280,16 @@ def open_citation(corpus: Corpus, citation_id: object, walk: object) -> str:
         if check.citation is None:
             return source_pane.source_gone(check)
         document = corpus.document(check.citation.doc_id)
-        source_state = corpus.source_state(document.doc_id)
         return source_pane.source(
-            source_pane.Opened(asked, check.state, check.citation, document, source_state, walk=_citation_keys(walk))
+            source_pane.Opened(
+                asked,
+                check.state,
+                check.citation,
+                document,
+                corpus.source_state(document.doc_id),
+                corpus.passage_span(check.citation),
+                walk=_citation_keys(walk),
+            )
         )
 
     return _guarded(opened, source_pane.source_problem)

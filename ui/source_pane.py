@@ -35,6 +35,7 @@ class Opened:
         state: what became of it.
         citation: where the words stand today.
         source_state: ``unchanged``, ``changed`` or ``missing``, the file on disk compared to the index.
+        passage: what was searched and read, around the citation.
         walk: the citations of the same answer, in the order of their numbers; Next and Previous follow it.
     """
 
@@ -43,6 +44,7 @@ class Opened:
     citation: Citation
     document: Document
     source_state: str
+    passage: Span
     walk: tuple[CitationKey, ...] = ()
 
 
@@ -116,7 +118,8 @@ def _text(opened: Opened) -> str:
     cited = tuple(key.span for key in opened.walk if key.doc_id == opened.citation.doc_id)
     pieces = [Piece(mark, "mark"), *(Piece(span, "cited") for span in outlined(cited, mark, len(text)))]
     blocks = "".join(
-        f'<div class="block" dir="auto">{_block(text, block, pieces)}</div>' for block in blocks_of(text, start, end)
+        f'<div class="block" dir="auto">{_block(text, block, pieces, opened.passage)}</div>'
+        for block in blocks_of(text, start, end)
     )
     return f"{_left_out(start, 'before')}{blocks}{_left_out(len(text) - end, 'after')}"
 
@@ -139,16 +142,25 @@ _TAGS = {
 }
 
 
-def _block(text: str, block: Span, pieces: Iterable[Piece]) -> str:
-    """Return one block's characters; the pieces do not overlap."""
-    shown, at = [], block.start
+def _block(text: str, block: Span, pieces: Iterable[Piece], passage: Span) -> str:
+    """Return one block's characters, those of the passage in a ``<span>``; the pieces do not overlap."""
+    start = min(max(block.start, passage.start), block.end)
+    end = max(start, min(block.end, passage.end))
+    before, inside, after = (
+        _marked(text, part, pieces) for part in (Span(block.start, start), Span(start, end), Span(end, block.end))
+    )
+    return f'{before}<span class="passage">{inside}</span>{after}' if inside else before + after
+
+
+def _marked(text: str, part: Span, pieces: Iterable[Piece]) -> str:
+    shown, at = [], part.start
     for piece in sorted(pieces, key=lambda piece: piece.span):
-        start, end = max(at, piece.span.start), min(block.end, piece.span.end)
+        start, end = max(at, piece.span.start), min(part.end, piece.span.end)
         if start < end:
             opening, closing = _TAGS[piece.kind]
             shown += [escape(text[at:start]), opening, escape(text[start:end]), closing]
             at = end
-    return "".join([*shown, escape(text[at : block.end])])
+    return "".join([*shown, escape(text[at : part.end])])
 
 
 def outlined(cited: Sequence[Span], mark: Span, length: int) -> list[Span]:
