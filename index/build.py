@@ -35,6 +35,7 @@ from index.store import FILE_NAME, FileRecord, Place, Store
 LOCK_NAME = "build.lock"
 UNFINISHED = "unfinished"
 _RECUT_AT_A_TIME = 256
+_INDEX_BYTES_A_BYTE = 4  # of text; docs/decisions/0017-index-size.md
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +122,9 @@ def build_index(
     with system_errors(index_dir), build_lock(index_dir):
         store = Store.create_or_open(index_dir / FILE_NAME)
         try:
-            return _Build(store, roots, encoder, config or BuildConfig(), on_progress).run()
+            build = _Build(store, roots, encoder, config or BuildConfig(), on_progress)
+            with system_errors(index_dir, needed=build.bytes_needed):
+                return build.run()
         finally:
             store.close()
 
@@ -173,6 +176,7 @@ class _Build:
         self.is_other = any(store.meta(name) != wanted for name, wanted in self._settings().items())
         self.recut: set[str] = set()
         self.same = 0
+        self.to_read = self.read = self.committed = 0.0  # bytes of files
 
     def run(self) -> BuildReport:
         self._refuse_other_settings()
@@ -195,6 +199,10 @@ class _Build:
         self._recut_the_rest()
         self._commit(self.roots, notes)
         return self._report(len(found.unchanged) + self.same, notes)
+
+    def bytes_needed(self) -> int:
+        """Return about how many bytes more the index takes at most, when all that is not committed is text."""
+        return int(_INDEX_BYTES_A_BYTE * (self.to_read - self.committed))
 
     # refusals
 
@@ -228,18 +236,18 @@ class _Build:
     def _take_in(self, found: Comparison) -> None:
         """Read, cut and embed what is new, and commit as it goes."""
         files = read_ahead(found.to_read, self.known, max_file_mb=self.config.max_file_mb, load_all=self.config.rebuild)
-        total, done = sum(entry.size for entry in found.to_read), 0.0
+        self.to_read = sum(entry.size for entry in found.to_read)
         for part in in_parts(files):
             self._commit_if_due()
-            here = partial(self._show, done, part.size, total)
+            here = partial(self._show, part.size)
             here(0)
             self._place(part)
             self._cut(dict.fromkeys(place.doc_id for _, place in part.placed), part.texts(), on_progress=here)
-            done += part.size
             here(1)
+            self.read += part.size
 
-    def _show(self, done: float, size: float, total: int, fraction: float) -> None:
-        self.progress("indexing, kB", int((done + size * fraction) / 1000), total // 1000)
+    def _show(self, size: float, fraction: float) -> None:
+        self.progress("indexing, kB", int((self.read + size * fraction) / 1000), int(self.to_read) // 1000)
 
     def _place(self, part: Part) -> None:
         for _, place in part.placed:
@@ -347,6 +355,7 @@ class _Build:
         self.committer.commit(self.changes, roots, without_place=without_place, all_notes=notes)
         self.recut |= self.changes.plans.keys()
         self.changes = Changes()
+        self.committed = self.read
 
     def _without_place(self) -> list[str]:
         """Return the documents that will stand nowhere; plan those that will be called otherwise."""

@@ -5,9 +5,11 @@ from __future__ import annotations
 import errno
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+_KEPT = "The index is as it was before"
 
 
 class IndexingError(Exception):
@@ -50,24 +52,45 @@ class StorageError(IndexingError, OSError):
     """The operating system does not read or write the index: no room, read-only, a failing disk."""
 
 
+class DiskFull(StorageError):
+    """The disk of the index has no room left, or ``path`` may not grow."""
+
+    path: Path
+
+
 @contextmanager
-def system_errors(path: Path) -> Iterator[None]:
-    """Turn what the operating system refuses while an index folder is written into a StorageError."""
+def system_errors(path: Path, *, needed: Callable[[], int] | None = None) -> Iterator[None]:
+    """Turn what the operating system refuses while an index folder is written into a StorageError.
+
+    ``needed`` is asked when the disk is full: by about how many bytes the index would still grow.
+    """
     try:
         yield
-    except IndexingError:
-        raise
     except OSError as error:
-        raise storage_error(Path(os.fsdecode(error.filename)) if error.filename else path, error.errno or 0) from error
+        refused = error
+        if not isinstance(error, IndexingError):
+            refused = storage_error(Path(os.fsdecode(error.filename)) if error.filename else path, error.errno or 0)
+        if isinstance(refused, DiskFull) and needed:
+            refused = _disk_full(refused.path, needed())
+        if refused is error:
+            raise
+        raise refused from error
 
 
 def storage_error(path: Path, number: int) -> StorageError:
     """Return the sentence for an error number of the operating system, met while reading or writing a path."""
-    kept = "The index is as it was before"
     if number in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-        free = shutil.disk_usage(_existing(path)).free / 1_000_000
-        return StorageError(f"Disk full: {path} cannot grow, its disk has {free:,.0f} MB left. {kept}; make room.")
-    return StorageError(f"{path} cannot be read or written: {os.strerror(number)}. {kept}.")
+        return _disk_full(path)
+    return StorageError(f"{path} cannot be read or written: {os.strerror(number)}. {_KEPT}.")
+
+
+def _disk_full(path: Path, needed: int = 0) -> DiskFull:
+    """Return the sentence that names what the index would still take, in bytes, if that is known, and what is left."""
+    free = f"its disk has {shutil.disk_usage(_existing(path)).free / 1_000_000:,.0f} MB left"
+    wanted = f"up to {max(1, needed / 1_000_000):,.0f} MB are needed and " if needed else ""
+    error = DiskFull(f"Disk full: {path} cannot grow, {wanted}{free}. {_KEPT}; make room.")
+    error.path = path
+    return error
 
 
 def _existing(path: Path) -> Path:
