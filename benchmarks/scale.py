@@ -1,11 +1,12 @@
 """What does an index of N chunks cost? The table of docs/decisions/0008-scale.md.
 
-    python -m benchmarks.scale DIR [--chunks 10000 100000 1000000] [--words FILE] [--json FILE]
+    python -m benchmarks.scale DIR [--chunks 10000 100000 1000000] [--words FILE] [--asked DATASET] [--json FILE]
 
 Grows one index in DIR through the store, some thousand chunks a commit, and measures it in fresh processes at each
 size. A run that was stopped goes on where it was. Texts are runs of words: of FILE when given, with every tenth word
 drawn anew, else drawn from 50,000 made-up words with the frequencies of a language. Vectors are random unit vectors,
-the hardest there are for approximate search.
+the hardest there are for approximate search. With --asked the documents of a data set that `pincite eval` reads are
+indexed among the others, with the bundled model, and its questions are put to `retrieve` and `ask`.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ from index.packing import pack_spans
 from index.search_folder import Difference, remove_search_folders, write_search_folder
 from index.store import FILE_NAME, Place, PlannedChunk, PlannedDocument, Store
 from qa.corpus import Corpus
+from qa.datasets import read_dataset, write_documents
 
 CHUNKS_A_DOCUMENT = 4
 WORDS_A_CHUNK = 130
@@ -142,10 +144,10 @@ def document(words: Words, random: np.random.Generator) -> PlannedDocument:
 # each of these runs in a process of its own
 
 
-def measure_update(directory: Path, words: Words) -> dict[str, float]:
+def measure_update(directory: Path, arguments: argparse.Namespace) -> dict[str, float]:
     """Add one document with `build_index`, live in a reader that had opened the index before."""
     corpus = Corpus.open(directory / "index", encoder=RandomEncoder())
-    own = add_file(directory, words)
+    own = add_file(directory, Words(arguments.words))
     started = time.perf_counter()
     build_index(directory / "index", [directory / "folder"], encoder=RandomEncoder())
     built = time.perf_counter()
@@ -156,8 +158,8 @@ def measure_update(directory: Path, words: Words) -> dict[str, float]:
     return {"update_s": built - started, "live_s": live - started}
 
 
-def measure_reading(directory: Path, words: Words) -> dict[str, Any]:
-    random = np.random.default_rng(5)
+def measure_reading(directory: Path, arguments: argparse.Namespace) -> dict[str, Any]:
+    random, words = np.random.default_rng(5), Words(arguments.words)
     questions = [" ".join(words.text(random, WORDS_A_QUESTION)) for _ in range(QUESTIONS)]
     started = time.perf_counter()
     corpus = Corpus.open(directory / "index", encoder=RandomEncoder())
@@ -174,6 +176,24 @@ def measure_reading(directory: Path, words: Words) -> dict[str, Any]:
     embedding.retrieve(questions[0])
     found |= {f"with_embedding_{name}": value for name, value in timed(embedding.retrieve, questions).items()}
     return found | memory("with model")
+
+
+def measure_asking(directory: Path, arguments: argparse.Namespace) -> dict[str, Any]:
+    """Put a data set's questions to an index that holds its documents among the others."""
+    if not arguments.asked:
+        return {}
+    dataset, folder = read_dataset(arguments.asked), directory / "asked"
+    if not folder.exists():
+        folder.mkdir()
+        write_documents(dataset, folder)
+    build_index(directory / "index", [folder], encoder=load_encoder())
+    answered = [question.text for question in dataset.questions if question.answers]
+    questions = answered[:: max(1, len(answered) // QUESTIONS)][:QUESTIONS]
+    corpus = Corpus.open(directory / "index")
+    corpus.ask("What is warmed up?")
+    found = {f"asked_retrieve_{name}": value for name, value in timed(corpus.retrieve, questions).items()}
+    found |= {f"ask_{name}": value for name, value in timed(corpus.ask, questions).items()}
+    return found | memory("that answers")
 
 
 def parts(corpus: Corpus, questions: Sequence[str]) -> dict[str, float]:
@@ -222,17 +242,16 @@ def size_mb(folder: Path) -> float:
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) / 1e6
 
 
-MEASUREMENTS = {"update": measure_update, "reading": measure_reading}
+MEASUREMENTS = {"update": measure_update, "reading": measure_reading, "asking": measure_asking}
 
 
-def in_fresh_process(name: str, directory: Path, words: Path | None) -> dict[str, Any]:
-    command = [sys.executable, "-m", "benchmarks.scale", str(directory), "--only", name]
-    command += ["--words", str(words)] if words else []
+def in_fresh_process(name: str) -> dict[str, Any]:
+    command = [sys.executable, "-m", "benchmarks.scale", *sys.argv[1:], "--only", name]
     output = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
     return dict(json.loads(output))
 
 
-def measure(directory: Path, chunks: int, words: Path | None) -> dict[str, Any]:
+def measure(directory: Path, chunks: int) -> dict[str, Any]:
     rows = [json.loads(line) for line in (directory / "growth.jsonl").read_text().splitlines()]
     rows = [row for row in rows if row["chunks"] <= chunks]
     search = directory / "index" / "search"
@@ -248,7 +267,7 @@ def measure(directory: Path, chunks: int, words: Path | None) -> dict[str, Any]:
         "lexical_mb": size_mb(newest / "lexical"),
     }
     for name in MEASUREMENTS:
-        found |= in_fresh_process(name, directory, words)
+        found |= in_fresh_process(name)
     return found
 
 
@@ -257,17 +276,17 @@ def main() -> None:
     parser.add_argument("directory", type=Path)
     parser.add_argument("--chunks", type=int, nargs="+", default=[10_000, 100_000, 1_000_000])
     parser.add_argument("--words", type=Path)
+    parser.add_argument("--asked", type=Path, metavar="DATASET")
     parser.add_argument("--json", type=Path)
     parser.add_argument("--only", choices=MEASUREMENTS, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
-    words = Words(arguments.words)
     if arguments.only:
-        print(json.dumps(MEASUREMENTS[arguments.only](arguments.directory, words)))
+        print(json.dumps(MEASUREMENTS[arguments.only](arguments.directory, arguments)))
         return
     results = []
     for chunks in arguments.chunks:
-        grow(arguments.directory, chunks, words)
-        results.append(measure(arguments.directory, chunks, arguments.words))
+        grow(arguments.directory, chunks, Words(arguments.words))
+        results.append(measure(arguments.directory, chunks))
         for name, value in results[-1].items():
             print(f"{name:32} {value:12.3f}", flush=True)
         if arguments.json:

@@ -147,9 +147,9 @@ class VectorIndex:
     def _score(self, query: Floats, rows: Ids, k: int) -> tuple[Ids, Floats]:
         """Return the k best of some rows, and their inner products."""
         rows = rows[np.argsort(self._row_ids[rows])]  # of equal scores FAISS keeps those it sees first
-        held = _exact(unpack_rows(_gathered(self._segments, self._starts, rows)))
-        positions, scores = _search(held, query, min(k, len(rows)))
-        return rows[positions], scores
+        held = unpack_rows(_gathered(self._segments, self._starts, rows))
+        scores, positions = faiss.knn(query, held, min(k, len(rows)), metric=faiss.METRIC_INNER_PRODUCT)
+        return rows[positions[0]], scores[0]
 
     def vectors_of(self, ids: Ids) -> Floats:
         """Return the (n, dimension) vectors of ids that are all held."""

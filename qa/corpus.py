@@ -23,7 +23,7 @@ from index.status import CorpusStatus, status_of
 from index.store import default_index, stored_meta
 from qa.answer_cache import ANSWERS_HELD, AnswerCache
 from qa.answers import whole_answer
-from qa.claims import group_claims, names_first, quote_of, verdict_of
+from qa.claims import NAME_SHARE, group_claims, names_first, quote_of, verdict_of
 from qa.copies import distinct, fold_copies
 from qa.examples import candidate_questions
 from qa.reader import Readable, Reader, Reading
@@ -141,7 +141,8 @@ class Corpus:
         passages = retrieve_passages(query, snapshot, k=found, filters=filters, config=self._config)
         nearest = [_readable(passage, snapshot) for passage in passages]
         voices = distinct(nearest, most=reader.passages_read)
-        marked = reader.read(query, voices)
+        least = NAME_SHARE * reader.threshold  # what is less likely can neither be given nor stand for what is
+        marked = [reading for reading in reader.read(query, voices) if reading.score >= least]
         readings = names_first([_whole(reading, snapshot, query.text) for reading in marked], query.text)
         confident = [reading for reading in readings if reading.score >= reader.threshold]
         quotes = [(quote_of(r, snapshot.document(r.readable.passage.doc_id)), r.readable) for r in confident]

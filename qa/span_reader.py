@@ -18,8 +18,9 @@ from qa.roles import is_description, is_teller
 from qa.span_network import Candidate, Network, load_weights
 
 WEIGHTS = Path(__file__).parent / "weights"
-FIRST = 6  # passages read at once; of 274 answers to 150 questions none stood further down
-STEP = 2  # passages read next, as long as the last ones so many answered too
+FIRST = 4  # passages read at once; docs/decisions/0005-reader.md
+STEP = 2  # passages read next, as long as one of the last ones so many answers
+WITHOUT_ANSWER = 6  # passages read before it is said that none answers
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,15 +184,18 @@ class SpanReader:
     def read(self, query: Query, readables: Sequence[Readable]) -> list[Reading]:
         """Return readings, best first, up to three per passage; equal scores keep passage order. [] for no passages.
 
-        Later passages are read as long as those before them answer: where few do, the rest would add nothing.
+        Later passages are read as long as those before them answer, and some more when none did.
         """
         if not query.text.strip():
             return []
         read: list[list[Reading]] = []
-        while len(read) < len(readables) and (not read or self._answer(read[-STEP:])):
+        while len(read) < len(readables) and self._is_more_needed(read):
             more = readables[len(read) : len(read) + (STEP if read else FIRST)]
             read += self._readings(query, more, among=readables)
         return sorted((reading for each in read for reading in each), key=lambda reading: -reading.score)
+
+    def _is_more_needed(self, read: Sequence[Sequence[Reading]]) -> bool:
+        return self._answer(read[-STEP:]) if self._answer(read) else len(read) < WITHOUT_ANSWER
 
     def _answer(self, read: Sequence[Sequence[Reading]]) -> bool:
         return any(reading.score >= self.threshold for readings in read for reading in readings)

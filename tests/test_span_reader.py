@@ -393,7 +393,11 @@ class ScriptedNetwork:
 
 @pytest.mark.parametrize(
     ("answering", "passages", "read"),
-    [((), 8, 6), ((0, 1, 2, 3), 8, 6), ((5,), 8, 8), ((4,), 8, 8), ((0,), 3, 3), ((4, 6), 12, 10), (range(12), 12, 12)],
+    [
+        *[((), 8, 6), ((), 3, 3), ((0,), 3, 3)],
+        *[((0,), 8, 4), ((0, 1), 8, 4), ((1, 3), 8, 6), ((2,), 8, 6), ((4,), 8, 8), ((5,), 8, 8), ((6,), 8, 6)],
+        *[((0, 3, 4, 7), 12, 10), (range(12), 12, 12)],
+    ],
 )
 def test_passages_are_read_as_long_as_the_last_ones_answer(
     answering: tuple[int, ...], passages: int, read: int
