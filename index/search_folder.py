@@ -31,6 +31,7 @@ _MANIFEST = "manifest.json"
 _CHUNKS_AT_A_TIME = 4096
 _RACY_NS = 2_000_000_000
 _HASHES_HELD = 10_000
+_LARGE_BYTES = 1 << 20  # a smaller file is hashed sooner than a thread takes it up
 
 _hashed: dict[tuple[int, int, int, int], str] = {}
 
@@ -172,13 +173,14 @@ def _link(file: Path, target: Path) -> None:
 
 
 def _hashes(folder: Path) -> dict[str, str]:
-    """Return the SHA-256 of every file of a folder, by name; several are read at once."""
-    paths = [path for path in sorted(folder.rglob("*")) if path.is_file() and not path.name.endswith(".lock")]
-    names = [path.relative_to(folder).as_posix() for path in paths]
-    with ThreadPoolExecutor() as threads:
-        hashes = dict(zip(names, threads.map(_sha256, paths), strict=True))
-    hashes.pop(_MANIFEST, None)
-    return hashes
+    """Return the SHA-256 of every file of a folder, by name; several large ones are read at once."""
+    paths = [path for path in folder.rglob("*") if path.is_file() and not path.name.endswith(".lock")]
+    large = [path for path in paths if path.stat().st_size >= _LARGE_BYTES]
+    hashes = {path: _sha256(path) for path in set(paths).difference(large)}
+    if large:
+        with ThreadPoolExecutor() as threads:
+            hashes |= dict(zip(large, threads.map(_sha256, large), strict=True))
+    return {path.relative_to(folder).as_posix(): hashes[path] for path in sorted(paths) if path != folder / _MANIFEST}
 
 
 def _sha256(path: Path) -> str:
