@@ -68,7 +68,7 @@ def _runs_on(text: str, segment: Span, following: Span) -> bool:
         return True
     if (last_word in TITLES or _is_cut_name(end)) and next_words[0] not in DETERMINERS:
         return True
-    return opens_speech(Sentence(text, segment))
+    return not end.endswith((".", "!", "?")) and opens_speech(Sentence(text, segment))
 
 
 def _is_cut_name(end: str) -> bool:

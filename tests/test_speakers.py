@@ -57,6 +57,8 @@ def test_the_speakers_of_the_seed(answer: str, speaker: str | None) -> None:
         ("Johnson told parliament on Wednesday that the country would leave by May.", "May", "Johnson"),
         ("Johnson told parliament on Wednesday that the country would leave by May.", "parliament", None),
         ("The attack killed 40 people, according to Amnesty International.", "40 people", "Amnesty International"),
+        ("The storm came. It killed 12 people, the police said. Schools stay closed.", "12 people", "the police"),
+        ("The storm came. It killed 12 people, the police said. Schools stay closed.", "closed", None),
         ('"We will not negotiate," said John Kerry, the US secretary of state.', "not negotiate", "John Kerry"),
         ('"We will not negotiate," the minister said in a statement on Monday.', "negotiate", "the minister"),
         ("The new law, lawmakers say, will cut emissions by half.", "by half", "lawmakers"),
