@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Awaitable, Callable
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +67,7 @@ def problem(open_corpus: Callable[[], Any], tool: str, **arguments: Any) -> str:
 def test_each_tool_gives_the_json_of_the_command_line(corpus: Corpus, mode: str) -> None:
     async def talk(client: Client) -> None:
         assert client.instructions == INSTRUCTIONS
+        assert client.server_info.version == version("pincite")
         answer = await client.call_tool("ask", {"question": QUESTION})
         assert answer.structured_content == corpus.ask(QUESTION).to_dict()
         citation_id = answer.structured_content["claims"][0]["quotes"][0]["citation"]["id"]

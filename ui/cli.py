@@ -106,6 +106,24 @@ def main() -> None:
     app()
 
 
+def _tell_version(asked: bool) -> None:
+    if asked:
+        from importlib.metadata import version  # takes a tenth of a second to import
+
+        typer.echo(f"pincite {version('pincite')}")
+        raise typer.Exit
+
+
+VersionOption = Annotated[
+    bool, typer.Option("--version", help="Print the version and exit.", callback=_tell_version, is_eager=True)
+]
+
+
+@app.callback()
+def _before_commands(version: VersionOption = False) -> None:
+    pass
+
+
 @contextmanager
 def _one_sentence() -> Iterator[None]:
     """Turn foreseen errors into a sentence and an exit code."""

@@ -7,6 +7,7 @@ import logging
 import signal
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 import mcp_types as protocol
@@ -196,7 +197,14 @@ def build_server(open_corpus: Callable[[], Corpus], workers: Workers) -> Server[
             return _result(_sentence(error), is_error=True)
         return _result("\n\n".join(told.markdown), told.data)
 
-    return Server("pincite", title="Pincite", instructions=INSTRUCTIONS, on_list_tools=listed, on_call_tool=called)
+    return Server(
+        "pincite",
+        version=version("pincite"),
+        title="Pincite",
+        instructions=INSTRUCTIONS,
+        on_list_tools=listed,
+        on_call_tool=called,
+    )
 
 
 def _result(text: str, data: Any = None, *, is_error: bool = False) -> protocol.CallToolResult:
