@@ -15,7 +15,7 @@ import pytest
 from browsing import Visit, ask, open_chip, served
 from conftest import Build, StubEncoder, StubReader
 from pages import ScriptedCorpus, answer, passage
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 from index.documents import Document, Source, Span
 from index.scanning import FileNote
@@ -226,8 +226,15 @@ def test_a_file_over_the_limit_is_refused_with_its_reason(
     corpus = Corpus.open(index_dir, encoder=encoder, reader=StubReader())
     with served(corpus) as address, Visit(browser, address, refused="status of 413") as page:
         file = {"name": "large.txt", "mimeType": "text/plain", "buffer": b"more than ten bytes"}
+        looks: list[Route] = []
+        page.route("**/api/v1/update", lambda route: looks.append(route), times=1)
+        while not looks:
+            page.wait_for_timeout(100)
         page.locator(".add input").set_input_files([file])
         expect(page.locator(".news")).to_contain_text("large.txt: The file is over the limit")
+        looks[0].continue_()  # what was asked before the refusal is answered after it
+        page.wait_for_timeout(500)
+        expect(page.locator(".news")).to_contain_text("large.txt: The file is over the limit", timeout=1000)
         ask(page, "What flows through Vienna?")
     assert not (folder / "large.txt").exists()
 

@@ -215,10 +215,14 @@ function say(words) {
 }
 new MutationObserver(() => say(said)).observe(document.getElementById("strip"), { childList: true, subtree: true });
 
+let looks = 0; // only what the newest one finds is said
+
 async function lookForNews() {
   clearTimeout(newsTimer);
+  const look = ++looks;
   let state = null;
   if (!document.hidden) state = await fetch("/api/v1/update").then((r) => (r.ok ? r.json() : null)).catch(() => null);
+  if (look !== looks) return;
   if (state) {
     isPending = state.state === "pending";
     say(state.sentence + (isPending ? ":" : ""));
@@ -245,6 +249,7 @@ async function upload(files) {
     }).then((r) => r.json()).catch(() => ({ error: "it could not be sent" }));
     told.push(answer.error ? `${file.name}: ${answer.error}` : answer.sentence);
   }
+  looks += 1;
   say(told.join(" "));
   if (document.querySelector(".drop-zone")) await fetch("/api/v1/update", { method: "POST" });
   clearTimeout(newsTimer);
