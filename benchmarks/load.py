@@ -102,7 +102,8 @@ async def timed(client: httpx.AsyncClient, way: Any, question: str) -> Asked:
     start = time.perf_counter()
     try:
         status = await way(client, question)
-    except httpx.HTTPError:
+    except httpx.HTTPError as error:
+        print(f"error: {error!r}", flush=True)
         status = 0
     return Asked(status, time.perf_counter() - start)
 
@@ -155,7 +156,8 @@ async def load(url: str, pid: int, args: argparse.Namespace) -> None:
     random.seed(args.seed)
     random.shuffle(known)
     way = ask_page if args.way == "page" else ask_api
-    limits = httpx.Limits(max_connections=None, max_keepalive_connections=100)
+    # the server closes a connection that was idle for 5 s, also while a request is on its way to it
+    limits = httpx.Limits(max_connections=None, max_keepalive_connections=100, keepalive_expiry=3)
     async with httpx.AsyncClient(base_url=url, timeout=120, limits=limits) as client:
         before, held, start = processor_seconds(pid), resident_mb(pid), time.perf_counter()
         questions = drawn(known, args.pool)
