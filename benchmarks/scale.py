@@ -144,12 +144,12 @@ def document(words: Words, random: np.random.Generator) -> PlannedDocument:
 # each of these runs in a process of its own
 
 
-def measure_update(directory: Path, arguments: argparse.Namespace) -> dict[str, float]:
+def measure_update(arguments: argparse.Namespace) -> dict[str, float]:
     """Add one document with `build_index`, live in a reader that had opened the index before."""
-    corpus = Corpus.open(directory / "index", encoder=RandomEncoder())
-    own = add_file(directory, Words(arguments.words))
+    corpus = Corpus.open(arguments.directory / "index", encoder=RandomEncoder())
+    own = add_file(arguments.directory, Words(arguments.words))
     started = time.perf_counter()
-    build_index(directory / "index", [directory / "folder"], encoder=RandomEncoder())
+    build_index(arguments.directory / "index", [arguments.directory / "folder"], encoder=RandomEncoder())
     built = time.perf_counter()
     found = corpus.retrieve(own, 3)
     live = time.perf_counter()
@@ -158,11 +158,11 @@ def measure_update(directory: Path, arguments: argparse.Namespace) -> dict[str, 
     return {"update_s": built - started, "live_s": live - started}
 
 
-def measure_reading(directory: Path, arguments: argparse.Namespace) -> dict[str, Any]:
+def measure_reading(arguments: argparse.Namespace) -> dict[str, Any]:
     random, words = np.random.default_rng(5), Words(arguments.words)
     questions = [" ".join(words.text(random, WORDS_A_QUESTION)) for _ in range(QUESTIONS)]
     started = time.perf_counter()
-    corpus = Corpus.open(directory / "index", encoder=RandomEncoder())
+    corpus = Corpus.open(arguments.directory / "index", encoder=RandomEncoder())
     opened = time.perf_counter()
     corpus.retrieve(questions[0])
     first = time.perf_counter()
@@ -172,24 +172,24 @@ def measure_reading(directory: Path, arguments: argparse.Namespace) -> dict[str,
     snapshot = corpus._current().snapshot
     found["recall_at_50"] = recall(snapshot, [RandomEncoder().encode_question(question) for question in questions[:20]])
     found |= memory("beyond embedding")
-    embedding = Corpus.open(directory / "index")
+    embedding = Corpus.open(arguments.directory / "index")
     embedding.retrieve(questions[0])
     found |= {f"with_embedding_{name}": value for name, value in timed(embedding.retrieve, questions).items()}
     return found | memory("with model")
 
 
-def measure_asking(directory: Path, arguments: argparse.Namespace) -> dict[str, Any]:
+def measure_asking(arguments: argparse.Namespace) -> dict[str, Any]:
     """Put a data set's questions to an index that holds its documents among the others."""
     if not arguments.asked:
         return {}
-    dataset, folder = read_dataset(arguments.asked), directory / "asked"
+    dataset, folder = read_dataset(arguments.asked), arguments.directory / "asked"
     if not folder.exists():
         folder.mkdir()
         write_documents(dataset, folder)
-    build_index(directory / "index", [folder], encoder=load_encoder())
+    build_index(arguments.directory / "index", [folder], encoder=load_encoder())
     answered = [question.text for question in dataset.questions if question.answers]
     questions = answered[:: max(1, len(answered) // QUESTIONS)][:QUESTIONS]
-    corpus = Corpus.open(directory / "index")
+    corpus = Corpus.open(arguments.directory / "index")
     corpus.ask("What is warmed up?")
     found = {f"asked_retrieve_{name}": value for name, value in timed(corpus.retrieve, questions).items()}
     found |= {f"ask_{name}": value for name, value in timed(corpus.ask, questions).items()}
@@ -281,7 +281,7 @@ def main() -> None:
     parser.add_argument("--only", choices=MEASUREMENTS, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.only:
-        print(json.dumps(MEASUREMENTS[arguments.only](arguments.directory, arguments)))
+        print(json.dumps(MEASUREMENTS[arguments.only](arguments)))
         return
     results = []
     for chunks in arguments.chunks:

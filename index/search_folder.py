@@ -173,14 +173,15 @@ def _link(file: Path, target: Path) -> None:
 
 
 def _hashes(folder: Path) -> dict[str, str]:
-    """Return the SHA-256 of every file of a folder, by name; several large ones are read at once."""
-    paths = [path for path in folder.rglob("*") if path.is_file() and not path.name.endswith(".lock")]
-    large = [path for path in paths if path.stat().st_size >= _LARGE_BYTES]
-    hashes = {path: _sha256(path) for path in set(paths).difference(large)}
-    if large:
-        with ThreadPoolExecutor() as threads:
-            hashes |= dict(zip(large, threads.map(_sha256, large), strict=True))
-    return {path.relative_to(folder).as_posix(): hashes[path] for path in sorted(paths) if path != folder / _MANIFEST}
+    """Return the SHA-256 of every file of a folder, by name; large ones are read beside the rest."""
+    paths = [path for path in sorted(folder.rglob("*")) if path.is_file() and not path.name.endswith(".lock")]
+    names = [path.relative_to(folder).as_posix() for path in paths]
+    with ThreadPoolExecutor() as threads:  # none is started before a file is handed in
+        large = {path: threads.submit(_sha256, path) for path in paths if path.stat().st_size >= _LARGE_BYTES}
+        digests = [large[path].result() if path in large else _sha256(path) for path in paths]
+    hashes = dict(zip(names, digests, strict=True))
+    hashes.pop(_MANIFEST, None)
+    return hashes
 
 
 def _sha256(path: Path) -> str:

@@ -130,8 +130,8 @@ def test_the_citation_opened_last_is_shown_whichever_comes_first(browser: Browse
         ask(page, DEATHS)
         held: list[Route] = []
         page.route("**/api/v1/reader", lambda route: held.append(route), times=1)
-        page.locator(".answer a.chip").nth(0).click()
-        page.wait_for_timeout(100)  # the first request is held back now
+        with page.expect_request("**/api/v1/reader"):
+            page.locator(".answer a.chip").nth(0).click()
         open_chip(page, 2)
         held[0].continue_()
         page.wait_for_timeout(300)

@@ -228,8 +228,9 @@ def test_a_file_over_the_limit_is_refused_with_its_reason(
         file = {"name": "large.txt", "mimeType": "text/plain", "buffer": b"more than ten bytes"}
         looks: list[Route] = []
         page.route("**/api/v1/update", lambda route: looks.append(route), times=1)
-        while not looks:
-            page.wait_for_timeout(100)
+        for _ in range(600):  # a minute; the page looks every four seconds
+            if not looks:
+                page.wait_for_timeout(100)
         page.locator(".add input").set_input_files([file])
         expect(page.locator(".news")).to_contain_text("large.txt: The file is over the limit")
         looks[0].continue_()  # what was asked before the refusal is answered after it

@@ -70,6 +70,8 @@ class AskRequest(_Taken):
 
 
 class OpenRequest(_Taken):
+    """A citation for the page's reader, and the ids it stands among; what is no id there is dropped."""
+
     cite: StrictStr
     walk: list[Any] = []
 

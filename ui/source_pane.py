@@ -117,6 +117,7 @@ def _text(opened: Opened) -> str:
     start, end = max(0, mark.start - WINDOW), min(len(text), mark.end + WINDOW)
     cited = tuple(key.span for key in opened.walk if key.doc_id == opened.citation.doc_id)
     pieces = [Piece(mark, "mark"), *(Piece(span, "cited") for span in outlined(cited, mark, len(text)))]
+    pieces.sort(key=lambda piece: piece.span)
     blocks = "".join(
         f'<div class="block" dir="auto">{_block(text, block, pieces, opened.passage)}</div>'
         for block in blocks_of(text, start, end)
@@ -143,7 +144,7 @@ _TAGS = {
 
 
 def _block(text: str, block: Span, pieces: Iterable[Piece], passage: Span) -> str:
-    """Return one block's characters, those of the passage in a ``<span>``; the pieces do not overlap."""
+    """Return one block's characters, those of the passage in a ``<span>``; pieces are in order and apart."""
     start = min(max(block.start, passage.start), block.end)
     end = max(start, min(block.end, passage.end))
     before, inside, after = (
@@ -154,7 +155,7 @@ def _block(text: str, block: Span, pieces: Iterable[Piece], passage: Span) -> st
 
 def _marked(text: str, part: Span, pieces: Iterable[Piece]) -> str:
     shown, at = [], part.start
-    for piece in sorted(pieces, key=lambda piece: piece.span):
+    for piece in pieces:
         start, end = max(at, piece.span.start), min(part.end, piece.span.end)
         if start < end:
             opening, closing = _TAGS[piece.kind]

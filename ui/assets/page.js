@@ -251,9 +251,9 @@ async function upload(files) {
   }
   looks += 1;
   say(told.join(" "));
-  if (document.querySelector(".drop-zone")) await fetch("/api/v1/update", { method: "POST" });
   clearTimeout(newsTimer);
   newsTimer = setTimeout(lookForNews, told.some((line) => line.includes(": ")) ? 8000 : 1500);
+  if (document.querySelector(".drop-zone")) await fetch("/api/v1/update", { method: "POST" });
 }
 let leaving = null;
 document.addEventListener("dragover", (event) => {
