@@ -14,7 +14,7 @@ import pytest
 from conftest import StubEncoder, StubReader
 from faults import fresh_copy, state_of
 
-from index import database
+from index import database, search_folder
 from index.build import build_index
 from index.check import check_index
 from index.errors import IndexEmpty, IndexingError
@@ -111,7 +111,9 @@ def derived_files(index_dir: Path) -> list[str]:
     return sorted(path.relative_to(index_dir).as_posix() for path in newest)
 
 
-def test_damaged_search_files_heal(sound: Path, ram_path: Path) -> None:
+@pytest.mark.parametrize("large", [1, 1 << 40], ids=["read at once", "read in turn"])
+def test_damaged_search_files_heal(sound: Path, ram_path: Path, monkeypatch: pytest.MonkeyPatch, large: int) -> None:
+    monkeypatch.setattr(search_folder, "_LARGE_BYTES", large)
     wanted = everything(sound)
     names = derived_files(sound)
     for what, index_dir in damaged_copies(sound, ram_path / "damaged", names, 2 * len(names)):
