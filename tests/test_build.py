@@ -277,7 +277,7 @@ def test_a_build_that_fails_keeps_the_old_generation_and_the_vectors_it_computed
 
 
 def test_a_build_killed_while_embedding_is_taken_up_where_it_stopped(tmp_path: Path) -> None:
-    """2,000 chunks in batches of at most 256; the process kills itself after 1,792 of them."""
+    """2,000 chunks; the process says how many it has embedded once they are half or more, and kills itself."""
     folder = tmp_path / "docs"
     folder.mkdir()
     lines = (json.dumps({"_id": number, "text": f"document number {number}"}) for number in range(2000))
@@ -290,19 +290,23 @@ from conftest import StubEncoder
 from index.build import build_index
 class Dying(StubEncoder):
     def encode_documents(self, texts):
-        if len(self.embedded) >= 1792:
+        if len(self.embedded) >= 1000:
+            print(len(self.embedded), flush=True)
             os.kill(os.getpid(), 9)
         return super().encode_documents(texts)
 build_index(Path(sys.argv[4]), [Path(sys.argv[3])], encoder=Dying())
 """
     here = Path(__file__).parent
     arguments = [here.parent, here, folder, tmp_path / "index"]
-    died = subprocess.run([sys.executable, "-c", program, *map(str, arguments)], check=False)
+    died = subprocess.run(
+        [sys.executable, "-c", program, *map(str, arguments)], stdout=subprocess.PIPE, text=True, check=False
+    )
     assert died.returncode == -9
+    kept = int(died.stdout)
     encoder = StubEncoder()
     report = build_index(tmp_path / "index", [folder], encoder=encoder)
     assert report.documents == 2000
-    assert 0 < report.embedded == len(encoder.embedded) <= 2000 - 1792
+    assert report.embedded == len(encoder.embedded) == 2000 - kept
 
 
 def test_vectors_that_are_not_finite_are_tried_again_then_left_out_with_a_note(
