@@ -30,9 +30,10 @@ _CHECKSUM_DIFFERS = apsw.SQLITE_IOERR_DATA
 class Database:
     """One connection. Any thread may use it, one at a time."""
 
-    def __init__(self, connection: apsw.Connection, path: Path) -> None:
+    def __init__(self, connection: apsw.Connection, path: Path, *, is_alone: bool = False) -> None:
         self._connection = connection
         self.path = path
+        self._is_alone = is_alone
 
     @classmethod
     def open_for_writing(cls, path: Path) -> Database:
@@ -74,11 +75,11 @@ class Database:
         """Open a file read-only; every statement sees the same state of it until `close`."""
         _refuse_part_of_a_page(path)
         uri = f"{path.absolute().as_uri()}?mode=ro"
-        if not os.access(path.parent, os.W_OK) and not _has_log(path):
-            # no place for the files in which readers and writers meet; but the file is all there is, and stays as it is
-            uri += "&immutable=1"
+        # no place for the files in which readers and writers meet; but the file is all there is, and stays as it is
+        is_alone = not os.access(path.parent, os.W_OK) and not _has_log(path)
         with _translated(path):
-            database = cls(_connect(uri, apsw.SQLITE_OPEN_READONLY), path)
+            connection = _connect(uri + ("&immutable=1" if is_alone else ""), apsw.SQLITE_OPEN_READONLY)
+            database = cls(connection, path, is_alone=is_alone)
         database.execute("BEGIN")
         database.execute("SELECT 1 FROM sqlite_schema").fetchone()  # the first read fixes what is seen
         return database
@@ -107,6 +108,10 @@ class Database:
             if self._connection.in_transaction:
                 self.execute("ROLLBACK")
             raise
+
+    def changes(self) -> int | None:
+        """Return a number that is another one once another connection has committed; None when that is not seen."""
+        return None if self._is_alone else int(self.execute("PRAGMA data_version").fetchone()[0])
 
     def has_checksums(self) -> bool:
         """Tell whether pages are checked; they are not in a file that something else made."""

@@ -18,6 +18,7 @@ from index.documents import Chunk, Document, Span
 from index.embedding import Fingerprint
 from index.errors import IndexDamaged, IndexEmpty
 from index.lexical import LexicalIndex
+from index.newest import Newest, version_of
 from index.scanning import FileNote
 from index.search_folder import SearchFiles, open_search_folder, write_search_folder
 from index.store import FILE_NAME, Store
@@ -26,7 +27,6 @@ from index.vectors import VectorIndex
 Floats = npt.NDArray[np.float32]
 Ids = npt.NDArray[np.int64]
 
-Version = tuple[int, int]
 Value = TypeVar("Value")
 
 _log = logging.getLogger(__name__)
@@ -46,7 +46,7 @@ class Snapshot:
         self._search = search
         self._lock = threading.Lock()
         self.index_dir = store.path.parent
-        self.version = _version(store)
+        self.version = version_of(store)
         self.generation = store.generation
         self.index_id: str = store.meta("index_id")
         self.fingerprint = Fingerprint(**store.meta("encoder"))
@@ -77,9 +77,9 @@ class Snapshot:
                     raise IndexEmpty("The index has no documents yet. Add some: pincite index FOLDER")
                 return cls(store, _open_or_rebuild(store))
             except IndexDamaged:
-                version = _version(store)
+                version = version_of(store)
                 store.close()
-                if newest_version(index_dir) == version:
+                if Newest(index_dir).version() == version:
                     raise
             except BaseException:
                 store.close()
@@ -146,24 +146,6 @@ class Snapshot:
             return self._store.segments(doc_id)
 
 
-def newest_version(index_dir: Path) -> Version:
-    """Return what names the newest committed generation of the index that is in a folder now.
-
-    Raises:
-        IndexNotFound: there is none.
-    """
-    store = Store.open_for_reading(index_dir / FILE_NAME)
-    try:
-        return _version(store)
-    finally:
-        store.close()
-
-
-def _version(store: Store) -> Version:
-    # an index that was deleted and made again starts from generation 1 in another file
-    return store.inode, store.generation
-
-
 def _open_or_rebuild(store: Store) -> SearchFiles:
     """Return the search files of a store's generation.
 
@@ -174,7 +156,7 @@ def _open_or_rebuild(store: Store) -> SearchFiles:
     try:
         return open_search_folder(index_dir, generation)
     except IndexDamaged as damage:
-        if newest_version(index_dir) != _version(store):
+        if Newest(index_dir).version() != version_of(store):
             raise
         _log.warning("%s; made again from %s, nothing is lost.", damage, FILE_NAME)
     try:

@@ -159,6 +159,14 @@ class Store:
         store._check_format()
         return store
 
+    def stop_reading(self) -> None:
+        """See from now on what is newest, not what was when the store was opened."""
+        self._db.execute("COMMIT")
+
+    def changes(self) -> int | None:
+        """Return a number that is another one once another store has committed; None when that is not seen."""
+        return self._db.changes()
+
     def close(self) -> None:
         self._db.close()
 

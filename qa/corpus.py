@@ -18,7 +18,8 @@ from index.committing import Progress
 from index.documents import Document, Span
 from index.embedding import Encoder, load_encoder
 from index.errors import DocumentNotFound, IndexEmpty, IndexMismatch
-from index.snapshot import Snapshot, newest_version
+from index.newest import Newest
+from index.snapshot import Snapshot
 from index.status import CorpusStatus, status_of
 from index.store import default_index, stored_meta
 from qa.answer_cache import ANSWERS_HELD, AnswerCache
@@ -65,6 +66,7 @@ class Corpus:
         self._reader = reader
         self._config = config
         self._answers_held = answers_held
+        self._newest = Newest(index_dir)
         self._opened: _Opened | None = None
         self._switching = threading.Lock()
         self._loading = threading.Lock()
@@ -274,10 +276,10 @@ class Corpus:
     def _current(self) -> _Opened:
         """Return the newest generation, switching to it by one assignment when there is a newer one."""
         opened = self._opened
-        if opened is None or newest_version(self._index_dir) != opened.snapshot.version:
+        if opened is None or self._newest.version() != opened.snapshot.version:
             with self._switching:
                 opened = self._opened
-                if opened is None or newest_version(self._index_dir) != opened.snapshot.version:
+                if opened is None or self._newest.version() != opened.snapshot.version:
                     opened = self._opened = self._open_newest(opened)
         return opened
 

@@ -14,9 +14,10 @@ from conftest import Build, StubEncoder
 
 from index.check import check_index
 from index.errors import IndexDamaged, IndexEmpty, IndexNotFound
+from index.newest import Newest
 from index.packing import pack_text
 from index.search_folder import open_search_folder
-from index.snapshot import Snapshot, _Recent, newest_version
+from index.snapshot import Snapshot, _Recent
 from index.store import FILE_NAME, Store
 
 
@@ -42,16 +43,35 @@ def test_a_snapshot_keeps_its_generation_while_newer_ones_are_built(
         build()
     assert {doc_id: snapshot.document(doc_id).text for doc_id in snapshot.document_ids()} == before
     assert set(snapshot.chunks(snapshot.vectors.ids.tolist())) == set(snapshot.vectors.ids.tolist())
-    assert newest_version(index_dir) != snapshot.version
+    assert Newest(index_dir).version() != snapshot.version
 
 
 def test_an_index_deleted_and_made_again_is_another_version(build: Build, index_dir: Path) -> None:
+    newest = Newest(index_dir)
     build()
     first = Snapshot.open(index_dir)
+    assert newest.version() == first.version
     index_dir.rename(index_dir.with_name("moved"))
+    with pytest.raises(IndexNotFound):
+        newest.version()
     build()
-    assert newest_version(index_dir)[1] == first.generation
-    assert newest_version(index_dir) != first.version
+    assert newest.version().generation == first.generation
+    assert newest.version() != first.version
+
+
+@pytest.mark.parametrize("may_write", [True, False])
+def test_each_commit_is_seen_at_the_next_look(
+    build: Build, folder: Path, index_dir: Path, may_write: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    build()
+    monkeypatch.setattr(os, "access", lambda *_: may_write)  # a reader without the right to write, beside a builder
+    newest = Newest(index_dir)
+    for number in range(4):
+        before = newest.version()
+        assert newest.version() == before
+        (folder / "cheese.txt").write_text(f"Cheese number {number}.")
+        build()
+        assert newest.version() == Snapshot.open(index_dir).version != before
 
 
 def test_every_damaged_search_file_is_noticed_and_made_again(
