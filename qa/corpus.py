@@ -134,7 +134,9 @@ class Corpus:
         Raises:
             QuestionError: the question is empty or too long.
         """
-        return self._current().answers.known((clean_question(question), filters or Filters()))
+        asked, opened = (clean_question(question), filters or Filters()), self._opened
+        found = opened.answers.known(asked) if opened else None
+        return found if found and opened is self._current() else None  # whoever is refused need not know what is newest
 
     def _answer(self, opened: _Opened, question: str, filters: Filters) -> Answer:
         snapshot, reader = opened.snapshot, self._loaded_reader()
