@@ -51,6 +51,13 @@ def test_a_pdf_knows_where_its_pages_begin() -> None:
         assert document.page(start) == document.page(start + len(paragraph) - 1) == number
 
 
+def test_blank_pages_of_a_pdf_begin_where_the_next_page_does_or_the_text_ends() -> None:
+    document = only(load(samples.pdf(["", "One", "", "Two", "", ""]), name="a.pdf"))
+    assert document.text == "One\nTwo"
+    assert document.sources[0].page_starts == (0, 0, 4, 4, 7, 7)
+    assert [document.page(offset) for offset in (0, 4, 6)] == [2, 4, 4]
+
+
 def test_a_presentation_has_a_page_for_each_slide_with_its_notes() -> None:
     document = only(load(samples.pptx(), name="a.pptx"))
     slides = [f"{text}\n\nNotes on slide {number}." for number, text in enumerate(PARAGRAPHS, 1)]

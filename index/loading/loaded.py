@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from index.documents import Document, Source, canonical_text
@@ -48,7 +48,7 @@ def one_document(text: str, source: Source, notes: Iterable[str] = ()) -> Loaded
 def paged_document(pages: Iterable[str], source: Source, notes: Iterable[str] = ()) -> Loaded:
     """Return a file of pages as one document that knows where each page begins.
 
-    A page that has no text begins where the next one does. Between two pages stands a line break alone, because a
+    A page that has no text begins where the next one does, or where the text ends. Between two pages stands a line break alone, because a
     sentence may go on.
 
     Args:
@@ -67,8 +67,9 @@ def paged_document(pages: Iterable[str], source: Source, notes: Iterable[str] = 
             length += len(text) + 1
         if length > MAX_INSIDE_BYTES:
             raise TooLargeInside
-    paged = Source(source.path, source.title, source.publisher, source.date, source.author, tuple(starts))
-    return one_document("\n".join(texts), paged, notes)
+    text = "\n".join(texts)
+    within = tuple(min(start, len(text)) for start in starts)
+    return one_document(text, replace(source, page_starts=within), notes)
 
 
 def first_notes(notes: Sequence[str], noun: str) -> tuple[str, ...]:
