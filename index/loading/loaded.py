@@ -48,8 +48,8 @@ def one_document(text: str, source: Source, notes: Iterable[str] = ()) -> Loaded
 def paged_document(pages: Iterable[str], source: Source, notes: Iterable[str] = ()) -> Loaded:
     """Return a file of pages as one document that knows where each page begins.
 
-    A page that has no text begins where the next one does, or where the text ends. Between two pages stands a line break alone, because a
-    sentence may go on.
+    A page that has no text begins where the next one does, or where the text ends. Between two pages stands a line
+    break alone, because a sentence may go on.
 
     Args:
         pages: their texts, read one after the other, so that a file is refused before all of it is in memory.
