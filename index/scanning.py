@@ -8,6 +8,7 @@ import stat
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from index.errors import CorpusError
 
@@ -15,8 +16,7 @@ MAX_FILES = 1_000_000
 IGNORED_SUFFIXES = ("~", ".swp", ".swx", ".tmp", ".part", ".crdownload")
 
 
-@dataclass(frozen=True, slots=True)
-class FileEntry:
+class FileEntry(NamedTuple):
     """A regular file of a corpus folder.
 
     Attributes:
@@ -112,7 +112,8 @@ def is_passed_over(name: str) -> bool:
 
 def printable(path: str | Path) -> str:
     """Return a path as text that can be stored: bytes that are not UTF-8 become ``\\xff``."""
-    return os.fsencode(path).decode("utf-8", "backslashreplace")
+    text = os.fspath(path)
+    return text if text.isascii() else os.fsencode(text).decode("utf-8", "backslashreplace")
 
 
 class _Scanner:

@@ -9,7 +9,7 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import astuple, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from index.database import Database, damaged
 from index.documents import Chunk, Document, Source, Span, content_hash
@@ -52,8 +52,7 @@ CREATE INDEX notes_by_name ON notes (name);
 """
 
 
-@dataclass(frozen=True, slots=True)
-class FileRecord:
+class FileRecord(NamedTuple):
     """A file as it was when it was last read.
 
     Attributes:
@@ -201,7 +200,7 @@ class Store:
 
     def files(self) -> dict[str, FileRecord]:
         rows = self._db.execute("SELECT name, size, mtime_ns, seen_ns, sha256, refused FROM files")
-        return {row[0]: FileRecord(*row) for row in rows}
+        return {row[0]: FileRecord._make(row) for row in rows}
 
     def file(self, name: str) -> FileRecord | None:
         row = self._db.execute(
@@ -212,7 +211,7 @@ class Store:
     def put_files(self, records: Iterable[FileRecord]) -> None:
         self._db.executemany(
             "INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?, ?, ?)",
-            [(r.name, r.size, r.mtime_ns, r.seen_ns, r.sha256, r.refused) for r in records],
+            records,
         )
 
     def remove_files(self, names: Iterable[str]) -> None:
