@@ -20,8 +20,6 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # as the command line does
-
 import numpy as np
 import torch
 from sentence_transformers import SentenceTransformer

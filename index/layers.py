@@ -11,8 +11,9 @@ import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
+from index.graphs import MICROSOFT, Graph
 from index.minilm import HEADS, LAYERS, WIDTH
 
 if TYPE_CHECKING:
@@ -26,8 +27,6 @@ LARGEST_WEIGHT = 63
 LARGEST_INPUT = 127
 ZERO_INPUT = 128  # inputs are unsigned
 EPSILON = 1e-12  # of layer norms, as in BERT
-MICROSOFT = "com.microsoft"  # the domain of ONNX Runtime's own operations
-ONNX_VERSION, IR_VERSION = 20, 10
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -38,20 +37,13 @@ class Layers:
 
     def __init__(self, weights: Weights, *, exact: bool = False) -> None:
         """``exact``: multiply in float32; half as fast. The weights are not needed afterwards."""
-        import onnxruntime
-
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = 1
-        # beyond this level additions are joined with the layer norm after them, which then takes four times as long
-        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
-        options.enable_mem_pattern = False  # one would be kept for each length of text
-        self._session = onnxruntime.InferenceSession(
-            _Graph(weights, exact=exact).serialized(), options, providers=["CPUExecutionProvider"]
-        )
+        graph = _EncoderGraph(weights, exact=exact)
+        self._states = graph.states()
+        self._session = graph.session(("embedded", WIDTH), (self._states, WIDTH))
 
     def __call__(self, embedded: Floats) -> Floats:
         """Return the last hidden states of one text, (length, 384) float32, from `index.minilm.embedded`."""
-        states: Floats = self._session.run(None, {"embedded": embedded})[0]
+        states: Floats = self._session.run([self._states], {"embedded": embedded})[0]
         return states
 
 
@@ -72,50 +64,42 @@ def _threads() -> ThreadPoolExecutor:
 os.register_at_fork(after_in_child=_threads.cache_clear)  # a forked process has none of its parent's threads
 
 
-class _Graph:
-    """The graph while it is made: operations, and the constants they read."""
+class _EncoderGraph(Graph):
+    """From ``embedded`` to the last hidden states."""
 
     def __init__(self, weights: Weights, *, exact: bool) -> None:
+        super().__init__()
         self._weights = weights
         self._exact = exact
-        self._nodes: list[Any] = []
-        self._constants: dict[str, Any] = {}
 
-    def serialized(self) -> bytes:
-        """Return the model: ``embedded`` -> ``states``, both (length, 384) float32."""
-        from onnx import TensorProto, helper
-
+    def states(self) -> str:
+        """Return what the last layer gives, (length, 384) float32."""
         x = self._norm("norm", "embedded")
         for layer in range(LAYERS):
             x = self._layer(f"layer.{layer}.", x)
-        self._nodes.append(helper.make_node("Identity", [x], ["states"]))
-        ends = [helper.make_tensor_value_info(e, TensorProto.FLOAT, ["length", WIDTH]) for e in ("embedded", "states")]
-        graph = helper.make_graph(self._nodes, "layers", ends[:1], ends[1:], list(self._constants.values()))
-        versions = [helper.make_opsetid("", ONNX_VERSION), helper.make_opsetid(MICROSOFT, 1)]
-        data: bytes = helper.make_model(graph, opset_imports=versions, ir_version=IR_VERSION).SerializeToString()
-        return data
+        return x
 
     def _layer(self, name: str, x: str) -> str:
         seen = self._attention(self._product(f"{name}qkv", x), self._weight(f"{name}qkv.bias"))
         x = self._added(f"{name}norm1", self._product(f"{name}out", seen), x, self._weight(f"{name}out.bias"))
-        raised = self._op("BiasGelu", self._product(f"{name}up", x), self._weight(f"{name}up.bias"), domain=MICROSOFT)
+        raised = self.op("BiasGelu", self._product(f"{name}up", x), self._weight(f"{name}up.bias"), domain=MICROSOFT)
         return self._added(f"{name}norm2", self._product(f"{name}down", raised), x, self._weight(f"{name}down.bias"))
 
     def _attention(self, projected: str, bias: str) -> str:
-        first = self._constant("first axis", [0], "int64")
-        widths = self._constant("widths", [WIDTH] * 3, "int64")
-        batch = self._op("Unsqueeze", projected, first)
-        three = self._ops("Split", batch, widths, outputs=3, axis=2)
-        seen = self._op("MultiHeadAttention", *three, bias, domain=MICROSOFT, num_heads=HEADS)
-        return self._op("Squeeze", seen, first)
+        first = self.constant("first axis", [0], "int64")
+        widths = self.constant("widths", [WIDTH] * 3, "int64")
+        batch = self.op("Unsqueeze", projected, first)
+        three = self.ops("Split", batch, widths, outputs=3, axis=2)
+        seen = self.op("MultiHeadAttention", *three, bias, domain=MICROSOFT, num_heads=HEADS)
+        return self.op("Squeeze", seen, first)
 
     def _added(self, norm: str, x: str, skipped: str, bias: str) -> str:
         """Return the layer norm of ``x + bias + skipped``."""
-        return self._norm(norm, self._op("Add", self._op("Add", x, bias), skipped))
+        return self._norm(norm, self.op("Add", self.op("Add", x, bias), skipped))
 
     def _norm(self, name: str, x: str) -> str:
         weight, shift = self._weight(f"{name}.weight"), self._weight(f"{name}.bias")
-        return self._op("LayerNormalization", x, weight, shift, epsilon=EPSILON)
+        return self.op("LayerNormalization", x, weight, shift, epsilon=EPSILON)
 
     def _product(self, name: str, x: str) -> str:
         """Return ``x @ W.T`` of a named matrix."""
@@ -123,40 +107,22 @@ class _Graph:
 
         matrix = self._weights[f"{name}.weight"]
         if self._exact:
-            return self._op("MatMul", x, self._constant(name, matrix.T, "float32"))
+            return self.op("MatMul", x, self.constant(name, matrix.T, "float32"))
         scales = np.abs(matrix).max(axis=1, keepdims=True) / LARGEST_WEIGHT
-        whole = self._constant(f"{name} in 8 bits", np.round(matrix / np.maximum(scales, 1e-30)).T, "int8")
-        whole_scales = self._constant(f"{name} scales", scales[:, 0], "float32")
+        whole = self.constant(f"{name} in 8 bits", np.round(matrix / np.maximum(scales, 1e-30)).T, "int8")
+        whole_scales = self.constant(f"{name} scales", scales[:, 0], "float32")
         tokens, token_scales = self._in_8_bits(x)
-        one, zero = self._constant("one", 1, "float32"), self._constant("zero input", ZERO_INPUT, "uint8")
-        product = self._op("MatMulIntegerToFloat", tokens, whole, one, whole_scales, zero, domain=MICROSOFT)
-        return self._op("Mul", product, token_scales)
+        one, zero = self.constant("one", 1, "float32"), self.constant("zero input", ZERO_INPUT, "uint8")
+        product = self.op("MatMulIntegerToFloat", tokens, whole, one, whole_scales, zero, domain=MICROSOFT)
+        return self.op("Mul", product, token_scales)
 
     def _in_8_bits(self, x: str) -> tuple[str, str]:
         """Return each token's numbers as multiples of a scale, (length, n) uint8, and the scales, (length, 1)."""
-        last = self._constant("last axis", [1], "int64")
-        largest = self._op("ReduceMax", self._op("Abs", x), last)
-        scales = self._op("Mul", largest, self._constant("step", 1 / LARGEST_INPUT, "float32"))
-        zeros = self._op("Expand", self._constant("zeros", [ZERO_INPUT], "uint8"), self._op("Shape", x, start=0, end=1))
-        return self._op("QuantizeLinear", x, self._op("Squeeze", scales, last), zeros, axis=0), scales
+        last = self.constant("last axis", [1], "int64")
+        largest = self.op("ReduceMax", self.op("Abs", x), last)
+        scales = self.op("Mul", largest, self.constant("step", 1 / LARGEST_INPUT, "float32"))
+        zeros = self.op("Expand", self.constant("zeros", [ZERO_INPUT], "uint8"), self.op("Shape", x, start=0, end=1))
+        return self.op("QuantizeLinear", x, self.op("Squeeze", scales, last), zeros, axis=0), scales
 
     def _weight(self, name: str) -> str:
-        return self._constant(name, self._weights[name], "float32")
-
-    def _constant(self, name: str, value: Any, kind: str) -> str:
-        import numpy as np
-        from onnx import numpy_helper
-
-        if name not in self._constants:
-            self._constants[name] = numpy_helper.from_array(np.asarray(value, dtype=kind, order="C"), name)
-        return name
-
-    def _op(self, kind: str, *inputs: str, domain: str = "", **settings: Any) -> str:
-        return self._ops(kind, *inputs, outputs=1, domain=domain, **settings)[0]
-
-    def _ops(self, kind: str, *inputs: str, outputs: int, domain: str = "", **settings: Any) -> list[str]:
-        from onnx import helper
-
-        names = [f"{len(self._nodes)}.{output}" for output in range(outputs)]
-        self._nodes.append(helper.make_node(kind, inputs, names, domain=domain, **settings))
-        return names
+        return self.constant(name, self._weights[name], "float32")

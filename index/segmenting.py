@@ -18,11 +18,12 @@ from dataclasses import dataclass
 from functools import cache, lru_cache
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from index import minilm
 from index.documents import Span
 from index.errors import ModelError
+from index.graphs import Graph
 
 if TYPE_CHECKING:
     import numpy as np
@@ -268,16 +269,14 @@ def check_sha256(path: Path, expected: str, remedy: str) -> None:
 
 
 class BoundaryNet:
-    """Gated convolutions over words, in numpy; scores the gap after each word but the last."""
+    """Gated convolutions over words; scores the gap after each word but the last. Any number of threads may use one."""
 
     def __init__(self, weights: dict[str, Floats], vectors: WordVectors) -> None:
-        self._w = weights
         self._vectors = vectors
-        self._layers = [  # from (2 * hidden, hidden, TAPS) to (TAPS * hidden, 2 * hidden): one product a layer
-            (weights[f"convs.{n}.weight"].transpose(2, 1, 0).reshape(-1, len(bias)).copy(), bias)
-            for n in range(len(DILATIONS))
-            for bias in [weights[f"convs.{n}.bias"]]
-        ]
+        graph = Graph()
+        self._logits = _gap_logits(graph, weights)
+        self._outputs = len(weights["out.bias"])
+        self._session = graph.session(("words", weights["inp.weight"].shape[1]), (self._logits, self._outputs))
 
     @classmethod
     def from_tensors(cls, tensors: Mapping[str, Floats]) -> BoundaryNet:
@@ -298,23 +297,37 @@ class BoundaryNet:
         """Return (n_words - 1, n_outputs) float32: what the network says of each gap, before any normalisation."""
         import numpy as np
 
-        w = self._w
+        if len(words) < 2:
+            return np.empty((0, self._outputs), np.float32)
         shown = [word[:KNOWN_LETTERS] for word in words]
         shapes = np.array([_shape(word) for word in shown], np.float32)
         marks = np.array([*(_gap(gap) for gap in gaps), (False,) * GAP_FEATURES], np.float32)
-        x = np.concatenate([self._vectors([word.lower() for word in shown]), shapes, marks], axis=1)
-        x = x @ w["inp.weight"].T + w["inp.bias"]
-        for (kernel, bias), dilation in zip(self._layers, DILATIONS, strict=True):
-            padded = np.zeros((len(x) + 4 * dilation, x.shape[1]), np.float32)
-            padded[2 * dilation : len(x) + 2 * dilation] = x
-            taps = [padded[tap * dilation : tap * dilation + len(x)] for tap in range(TAPS)]
-            value = np.concatenate(taps, axis=1) @ kernel + bias
-            hidden = x.shape[1]
-            x = x + value[:, :hidden] * _sigmoid(value[:, hidden:])
-        pairs = np.concatenate([x[:-1], x[1:]], axis=1)
-        top = np.maximum(pairs @ w["hid.weight"].T + w["hid.bias"], 0)
-        result: Floats = top @ w["out.weight"].T + w["out.bias"]
+        read = np.concatenate([self._vectors([word.lower() for word in shown]), shapes, marks], axis=1)
+        result: Floats = self._session.run([self._logits], {"words": read})[0]
         return result
+
+
+def _gap_logits(graph: Graph, weights: Mapping[str, Floats]) -> str:
+    """Return the network's output, a row a gap, computed from ``words``; inside, rows are channels."""
+
+    def convolved(x: str, name: str, taps: int, **settings: Any) -> str:
+        matrix = weights[f"{name}.weight"]
+        kernel = matrix if matrix.ndim == 3 else matrix.reshape(len(matrix), taps, -1).transpose(0, 2, 1)
+        kernel_name = graph.constant(f"{name}.weight", kernel, "float32")
+        return graph.op(
+            "Conv", x, kernel_name, graph.constant(f"{name}.bias", weights[f"{name}.bias"], "float32"), **settings
+        )
+
+    first = graph.constant("first axis", [0], "int64")
+    words = graph.op("Unsqueeze", graph.op("Transpose", "words", perm=[1, 0]), first)
+    x = convolved(words, "inp", 1)
+    for number, dilation in enumerate(DILATIONS):
+        around = dilation * (TAPS // 2)
+        both = convolved(x, f"convs.{number}", TAPS, dilations=[dilation], pads=[around, around])
+        value, gate = graph.ops("Split", both, outputs=2, axis=1, num_outputs=2)
+        x = graph.op("Add", x, graph.op("Mul", value, graph.op("Sigmoid", gate)))
+    top = graph.op("Relu", convolved(x, "hid", 2))  # of the word before the gap and the one after it
+    return graph.op("Transpose", graph.op("Squeeze", convolved(top, "out", 1), first), perm=[1, 0])
 
 
 _shape = lru_cache(maxsize=1 << 16)(shape_features)

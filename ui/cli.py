@@ -101,8 +101,6 @@ LlmModelOption = Annotated[
 def main() -> None:
     """Run the command line; every foreseen error is one sentence on standard error."""
     logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
-    # the matrices that numpy multiplies here are small: on a busy machine two threads took forty times as long as one
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     app()
 
 
