@@ -8,8 +8,9 @@ far larger than the rest leave the others too few steps. Figures: docs/decisions
 from __future__ import annotations
 
 import os
+from collections import deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cache
 from typing import TYPE_CHECKING, TypeVar
 
@@ -50,15 +51,27 @@ class Layers:
 def in_parallel(work: Callable[[Item], Result], items: Sequence[Item]) -> list[Result]:
     """Return what ``work`` makes of each item, in order, on one thread per core, all callers together.
 
-    ``work`` must not call this.
+    Callers take turns: one with many items waits with most of them, so that a question asked during an update is read
+    between its chunks and not after them. ``work`` must not call this.
     """
-    return list(map(work, items) if len(items) == 1 else _threads().map(work, items))
+    if len(items) == 1:
+        return [work(items[0])]
+    results: list[Result] = []
+    begun: deque[Future[Result]] = deque()
+    for item in items:
+        if len(begun) == 2 * _cores():  # those that run, and those that come next
+            results.append(begun.popleft().result())
+        begun.append(_threads().submit(work, item))
+    return results + [future.result() for future in begun]
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @cache
 def _threads() -> ThreadPoolExecutor:
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return ThreadPoolExecutor(cores, thread_name_prefix="inference")
+    return ThreadPoolExecutor(_cores(), thread_name_prefix="inference")
 
 
 os.register_at_fork(after_in_child=_threads.cache_clear)  # a forked process has none of its parent's threads

@@ -5,6 +5,8 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Sequence
 
 import numpy as np
@@ -68,6 +70,23 @@ def test_results_come_in_the_order_of_the_items_and_a_failure_comes_through() ->
     assert in_parallel(str, []) == []
     with pytest.raises(ZeroDivisionError):
         in_parallel(lambda n: 1 // n, [2, 1, 0])
+
+
+def test_who_has_little_to_do_does_not_wait_for_who_has_much() -> None:
+    begun, done = threading.Event(), []
+
+    def much(number: int) -> None:
+        begun.set()
+        time.sleep(0.01)
+        done.append(number)
+
+    other = threading.Thread(target=in_parallel, args=(much, range(200)))
+    other.start()
+    begun.wait()
+    in_parallel(len, ["a", "question", "of four", "passages"])
+    assert len(done) < 100
+    other.join()
+    assert sorted(done) == list(range(200))
 
 
 def test_a_forked_process_can_encode() -> None:
