@@ -209,10 +209,7 @@ class Store:
         return FileRecord(*row) if row else None
 
     def put_files(self, records: Iterable[FileRecord]) -> None:
-        self._db.executemany(
-            "INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?, ?, ?)",
-            records,
-        )
+        self._db.executemany("INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?, ?, ?)", records)
 
     def remove_files(self, names: Iterable[str]) -> None:
         self._db.executemany("DELETE FROM files WHERE name = ?", [(name,) for name in names])

@@ -136,7 +136,9 @@ class Corpus:
         """
         asked, opened = (clean_question(question), filters or Filters()), self._opened
         found = opened.answers.known(asked) if opened else None
-        return found if found and opened is self._current() else None  # whoever is refused need not know what is newest
+        if opened is None or found is None:  # whoever is refused then need not know what is newest
+            return None
+        return found if self._newest.version() == opened.snapshot.version else None
 
     def _answer(self, opened: _Opened, question: str, filters: Filters) -> Answer:
         snapshot, reader = opened.snapshot, self._loaded_reader()
