@@ -58,8 +58,9 @@ def in_parallel(work: Callable[[Item], Result], items: Sequence[Item]) -> list[R
         return [work(items[0])]
     results: list[Result] = []
     begun: deque[Future[Result]] = deque()
+    most = 2 * _cores()  # those that run, and those that come next
     for item in items:
-        if len(begun) == 2 * _cores():  # those that run, and those that come next
+        if len(begun) == most:
             results.append(begun.popleft().result())
         begun.append(_threads().submit(work, item))
     return results + [future.result() for future in begun]

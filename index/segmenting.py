@@ -275,8 +275,8 @@ class BoundaryNet:
         self._vectors = vectors
         graph = Graph()
         self._logits = _gap_logits(graph, weights)
-        self._outputs = len(weights["out.bias"])
-        self._session = graph.session(("words", weights["inp.weight"].shape[1]), (self._logits, self._outputs))
+        width, outputs = weights["inp.weight"].shape[1], len(weights["out.bias"])
+        self._session = graph.session(("words", width), (self._logits, outputs))
 
     @classmethod
     def from_tensors(cls, tensors: Mapping[str, Floats]) -> BoundaryNet:
@@ -294,11 +294,12 @@ class BoundaryNet:
         return _sigmoid(self.logits(words, gaps))[:, 0]
 
     def logits(self, words: Sequence[str], gaps: Sequence[str]) -> Floats:
-        """Return (n_words - 1, n_outputs) float32: what the network says of each gap, before any normalisation."""
+        """Return (n_words - 1, n_outputs) float32: what the network says of each gap, before any normalisation.
+
+        There is at least one gap.
+        """
         import numpy as np
 
-        if len(words) < 2:
-            return np.empty((0, self._outputs), np.float32)
         shown = [word[:KNOWN_LETTERS] for word in words]
         shapes = np.array([_shape(word) for word in shown], np.float32)
         marks = np.array([*(_gap(gap) for gap in gaps), (False,) * GAP_FEATURES], np.float32)
