@@ -87,7 +87,8 @@ def readings(passages: Sequence[str]) -> dict[str, Way]:
     encoder = load_encoder()
     asked = [QUESTION] * len(passages)
     ways: dict[str, Way] = {
-        name: partial(reader._network.candidates, asked, passages) for name, reader in readers.items()
+        name: partial(reader._network.candidates, asked, passages, breaks=[()] * len(passages))
+        for name, reader in readers.items()
     }
     return {**ways, "one question": lambda: encoder.encode_question(QUESTION)}
 

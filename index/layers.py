@@ -7,15 +7,14 @@ far larger than the rest leave the others too few steps. Figures: docs/decisions
 
 from __future__ import annotations
 
-import os
 from collections import deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from functools import cache
+from concurrent.futures import Future
 from typing import TYPE_CHECKING, TypeVar
 
 from index.graphs import MICROSOFT, Graph
 from index.minilm import HEADS, LAYERS, WIDTH
+from index.threads import threads, usable_cores
 
 if TYPE_CHECKING:
     from index.minilm import Floats, Weights
@@ -58,24 +57,12 @@ def in_parallel(work: Callable[[Item], Result], items: Sequence[Item]) -> list[R
         return [work(items[0])]
     results: list[Result] = []
     begun: deque[Future[Result]] = deque()
-    most = 2 * _cores()  # those that run, and those that come next
+    most = 2 * usable_cores()  # those that run, and those that come next
     for item in items:
         if len(begun) == most:
             results.append(begun.popleft().result())
-        begun.append(_threads().submit(work, item))
+        begun.append(threads("inference").submit(work, item))
     return results + [future.result() for future in begun]
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-@cache
-def _threads() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(_cores(), thread_name_prefix="inference")
-
-
-os.register_at_fork(after_in_child=_threads.cache_clear)  # a forked process has none of its parent's threads
 
 
 class _EncoderGraph(Graph):

@@ -10,9 +10,8 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 
 import faiss
@@ -21,6 +20,7 @@ import numpy.typing as npt
 
 from index.errors import IndexDamaged
 from index.packing import pack_rows, packed_size, unpack_rows
+from index.threads import threads
 
 Floats = npt.NDArray[np.float32]
 Packed = npt.NDArray[np.uint8]
@@ -135,7 +135,7 @@ class VectorIndex:
             return rows + start, scores
 
         places = range(len(self._segments))
-        found = list(map(scan, places) if len(places) == 1 else _threads().map(scan, places))
+        found = list(map(scan, places) if len(places) == 1 else threads("vectors").map(scan, places))
         exact = [part for part, segment in zip(found, self._segments, strict=True) if segment.is_exact]
         coded = [part for part, segment in zip(found, self._segments, strict=True) if not segment.is_exact]
         if coded:
@@ -148,7 +148,8 @@ class VectorIndex:
         """Return the k best of some rows, and their inner products."""
         rows = rows[np.argsort(self._row_ids[rows])]  # of equal scores FAISS keeps those it sees first
         held = unpack_rows(_gathered(self._segments, self._starts, rows))
-        scores, positions = faiss.knn(query, held, min(k, len(rows)), metric=faiss.METRIC_INNER_PRODUCT)
+        with _on_this_thread():
+            scores, positions = faiss.knn(query, held, min(k, len(rows)), metric=faiss.METRIC_INNER_PRODUCT)
         return rows[positions[0]], scores[0]
 
     def vectors_of(self, ids: Ids) -> Floats:
@@ -247,7 +248,8 @@ def _search(
         parameters = faiss.SearchParametersPreTransform(index_params=inner)  # type: ignore[call-arg]
     elif chosen is not None:
         parameters = faiss.SearchParameters(sel=chosen)  # type: ignore[call-arg]
-    scores, positions = index.search(query, count, params=parameters)
+    with _on_this_thread():
+        scores, positions = index.search(query, count, params=parameters)
     found = positions[0] >= 0  # -1 stands for "nothing"
     return positions[0][found], scores[0][found]
 
@@ -383,16 +385,16 @@ def _no_ids() -> Ids:
     return np.empty(0, dtype=np.int64)
 
 
-@cache
-def _threads() -> ThreadPoolExecutor:
-    """FAISS spreads many questions over the cores, not one question over them."""
-    return ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="pincite-vectors")
-
-
-def _after_fork() -> None:
-    """A forked process has no threads but its own; OpenMP, which has lost its own too, crashes if it counts on them."""
-    _threads.cache_clear()
+@contextmanager
+def _on_this_thread() -> Iterator[None]:
+    """FAISS spreads many questions over the cores, not one; its other threads would wait for work at full speed."""
+    before = faiss.omp_get_max_threads()
     faiss.omp_set_num_threads(1)
+    try:
+        yield
+    finally:
+        faiss.omp_set_num_threads(before)
 
 
-os.register_at_fork(after_in_child=_after_fork)
+# the threads of OpenMP are lost in a forked process, which crashes if it counts on them
+os.register_at_fork(after_in_child=lambda: faiss.omp_set_num_threads(1))

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import datetime
 import math
-import os
 import re
 import unicodedata
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cache
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +17,7 @@ from index.embedding import Encoder
 from index.lexical import LexicalIndex
 from index.lexical import terms as index_terms
 from index.snapshot import Snapshot
+from index.threads import threads
 from qa.errors import QuestionError
 from qa.fusion import convex_combination
 from qa.reader import Query, Term
@@ -144,7 +142,8 @@ def candidates(
     query: Query, snapshot: Snapshot, count: int, allowed: npt.NDArray[np.int64] | None
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32], npt.NDArray[np.float32]]:
     """Return the chunks either ranking puts among its best, with both scores of each."""
-    words = _words_thread().submit(snapshot.lexical.search, lexical_terms(query.text), k=count, allowed=allowed)
+    # words are looked up while vectors are compared: both are done outside of the interpreter
+    words = threads("words").submit(snapshot.lexical.search, lexical_terms(query.text), k=count, allowed=allowed)
     dense_ids, _ = snapshot.vectors.search(query.vector, k=count, allowed=allowed)
     lexical_ids, bm25 = words.result()
     chunk_ids = np.union1d(dense_ids, lexical_ids)
@@ -154,15 +153,6 @@ def candidates(
     lexical = np.zeros(len(chunk_ids), dtype=np.float32)
     lexical[np.searchsorted(chunk_ids, lexical_ids)] = bm25
     return chunk_ids, dense, lexical
-
-
-@cache
-def _words_thread() -> ThreadPoolExecutor:
-    """Words are looked up while vectors are compared: both are done outside of the interpreter."""
-    return ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="pincite-words")
-
-
-os.register_at_fork(after_in_child=_words_thread.cache_clear)  # a forked process has no threads but its own
 
 
 def lexical_terms(text: str) -> list[str]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, ParamSpec, TypeVar
 
-AT_ONCE = max(1, os.cpu_count() or 1)
+from index.threads import usable_cores
+
 WAITING = 40  # a question takes a fraction of a second: who comes last waits several seconds, which is long enough
 RETRY_AFTER_S = 3
 
@@ -31,7 +31,8 @@ class Workers:
     Beyond ``at_once + waiting`` a question is refused at once: those before it are answered no later for it.
     """
 
-    def __init__(self, *, at_once: int = AT_ONCE, waiting: int = WAITING) -> None:
+    def __init__(self, *, at_once: int | None = None, waiting: int = WAITING) -> None:
+        at_once = at_once or usable_cores()
         self._pool = ThreadPoolExecutor(at_once, thread_name_prefix="answering")
         self._free = threading.BoundedSemaphore(at_once + waiting)
 

@@ -27,6 +27,7 @@ from benchmarks.peers.measures import MEASURES, System
 from benchmarks.peers.session import TOO_LONG, SystemFailed
 from benchmarks.peers.table import GROWTH, OURS, behind, failures, growth_table, summary, table
 from index.minilm import model_folder
+from index.threads import usable_cores
 
 GROWN = ("ingest", "cold", "warm")
 TOKENS_A_SECOND = 4_000
@@ -167,10 +168,6 @@ def report(corpora: Sequence[Corpus], systems: Mapping[str, System], records: Re
         "behind": behind(kept, abouts)
         + [f"{size:,} chunks, {line}" for size, own in sizes.items() for line in behind(own, abouts, GROWTH)],
     }
-
-
-def usable_cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def machine() -> dict[str, Any]:
