@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import threading
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -12,8 +13,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from index import minilm
+from index import gpu, minilm
 from index.errors import ModelError
+from index.gpu import GpuLayers
 from index.hub import load_named
 from index.layers import ARITHMETIC, Layers, in_parallel
 
@@ -26,10 +28,12 @@ BUNDLED_MODEL = minilm.MODEL_NAME
 BUNDLED_SHA256 = hashlib.sha256(f"{minilm.WEIGHTS_SHA256} {ARITHMETIC}".encode()).hexdigest()
 BATCH_SIZE = 32
 
+_log = logging.getLogger(__name__)
+
 
 @dataclass(frozen=True, slots=True)
 class Fingerprint:
-    """What vectors depend on. Two encoders of equal fingerprint give the same vectors.
+    """What vectors depend on. Two encoders of equal fingerprint give vectors that may be mixed.
 
     Attributes:
         model: the name it was asked for by.
@@ -78,29 +82,50 @@ def load_encoder(model: str = BUNDLED_MODEL) -> Encoder:
 
 
 class _BundledEncoder:
-    """The bundled model, loaded at first use: the mean of its last hidden states, scaled to unit length."""
+    """The bundled model, loaded at first use: the mean of its last hidden states, scaled to unit length.
+
+    Many texts at once go to a GPU where there is one, everything else to the processor; vectors of both mix.
+    """
 
     fingerprint = Fingerprint(BUNDLED_MODEL, BUNDLED_SHA256, minilm.WIDTH, minilm.MAX_TOKENS)
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._loaded: tuple[minilm.Weights, Layers] | None = None
+        self._gpu: GpuLayers | None = None
+        self._gpu_failed = False
 
     def token_starts(self, text: str) -> npt.NDArray[np.int64]:
         offsets = minilm.load_tokenizer().encode(text, add_special_tokens=False).offsets
         return np.fromiter((start for start, _ in offsets), dtype=np.int64, count=len(offsets))
 
     def encode_documents(self, texts: Sequence[str]) -> Floats:
+        encodings = minilm.load_tokenizer().encode_batch(list(texts), add_special_tokens=False)
+        tokens = [[minilm.CLS, *encoding.ids[: minilm.MAX_TOKENS - 2], minilm.SEP] for encoding in encodings]
+        means = self._means_by_gpu(tokens) if len(tokens) >= gpu.WORTH_IT else None
+        return unit_rows(self._means(tokens) if means is None else means)
+
+    def _means(self, texts: Sequence[Sequence[int]]) -> Floats:
         tables, layers = self._model()
 
-        def mean_state(pieces: Sequence[int]) -> Floats:
-            tokens = [minilm.CLS, *pieces[: minilm.MAX_TOKENS - 2], minilm.SEP]
+        def mean_state(tokens: Sequence[int]) -> Floats:
             mean: Floats = layers(minilm.embedded(tables, tokens)).mean(axis=0)
             return mean
 
-        encodings = minilm.load_tokenizer().encode_batch(list(texts), add_special_tokens=False)
-        means = in_parallel(mean_state, [encoding.ids for encoding in encodings])
-        return unit_rows(np.reshape(means, (len(texts), minilm.WIDTH)))
+        return np.reshape(in_parallel(mean_state, texts), (len(texts), minilm.WIDTH))
+
+    def _means_by_gpu(self, texts: Sequence[Sequence[int]]) -> Floats | None:
+        """Return what `_means` does; None without a GPU, or when it fails, and then it is not tried again."""
+        with self._lock:
+            if self._gpu_failed or not (self._gpu or gpu.has_gpu()):
+                return None
+            try:
+                self._gpu = self._gpu or GpuLayers(minilm.load_weights())
+                return self._gpu.mean_states(texts)
+            except (RuntimeError, AssertionError) as error:
+                _log.warning("The GPU is not used (%s); embedding goes on with the processor.", error)
+                self._gpu_failed, self._gpu = True, None
+                return None
 
     def encode_question(self, text: str) -> Floats:
         question: Floats = self.encode_documents([text])[0]

@@ -17,6 +17,9 @@ from index.minilm import HEADS, LAYERS, WIDTH
 from index.threads import threads, usable_cores
 
 if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
     from index.minilm import Floats, Weights
 
 ARITHMETIC = "8 bits, version 1"
@@ -65,6 +68,14 @@ def in_parallel(work: Callable[[Item], Result], items: Sequence[Item]) -> list[R
     return results + [future.result() for future in begun]
 
 
+def in_7_bits(matrix: Floats) -> tuple[npt.NDArray[np.int8], Floats]:
+    """Return a matrix as multiples of a scale for each row, 7 bits and a sign, and the scales, float32."""
+    import numpy as np
+
+    scales = np.abs(matrix).max(axis=1, keepdims=True) / LARGEST_WEIGHT
+    return np.round(matrix / np.maximum(scales, 1e-30)).astype(np.int8), scales[:, 0]
+
+
 class _EncoderGraph(Graph):
     """From ``embedded`` to the last hidden states."""
 
@@ -104,14 +115,12 @@ class _EncoderGraph(Graph):
 
     def _product(self, name: str, x: str) -> str:
         """Return ``x @ W.T`` of a named matrix."""
-        import numpy as np
-
         matrix = self._weights[f"{name}.weight"]
         if self._exact:
             return self.op("MatMul", x, self.constant(name, matrix.T, "float32"))
-        scales = np.abs(matrix).max(axis=1, keepdims=True) / LARGEST_WEIGHT
-        whole = self.constant(f"{name} in 8 bits", np.round(matrix / np.maximum(scales, 1e-30)).T, "int8")
-        whole_scales = self.constant(f"{name} scales", scales[:, 0], "float32")
+        in_whole, scales = in_7_bits(matrix)
+        whole = self.constant(f"{name} in 8 bits", in_whole.T, "int8")
+        whole_scales = self.constant(f"{name} scales", scales, "float32")
         tokens, token_scales = self._in_8_bits(x)
         one, zero = self.constant("one", 1, "float32"), self.constant("zero input", ZERO_INPUT, "uint8")
         product = self.op("MatMulIntegerToFloat", tokens, whole, one, whole_scales, zero, domain=MICROSOFT)

@@ -17,7 +17,7 @@ OWNERS = {
     "sentence_transformers": {"index/embedding.py"},
     "transformers": {"index/hub.py", "qa/named_reader.py"},
     "huggingface_hub": {"index/hub.py"},
-    "torch": {"qa/named_reader.py"},
+    "torch": {"index/gpu.py", "qa/named_reader.py"},
     "onnx": {"index/graphs.py"},
     "onnxruntime": {"index/graphs.py"},
     "selectolax": {"index/loading/html.py"},
