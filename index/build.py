@@ -24,7 +24,7 @@ from index.embedding import Encoder
 from index.errors import IndexBusy, system_errors
 from index.loading import MAX_FILE_MB, readable_suffixes
 from index.parts import Part, in_parts
-from index.planning import Planner, ToCut
+from index.planning import Bounds, Planner, ToCut
 from index.reading import LAST_GOOD_STAYS, read_ahead
 from index.recutting import Earlier
 from index.refusals import label_of, refuse_folders_unless_in, refuse_mismatch, refuse_shrinking
@@ -235,14 +235,21 @@ class _Build:
 
     def _take_in(self, found: Comparison) -> None:
         """Read, cut and embed what is new, and commit as it goes."""
-        files = read_ahead(found.to_read, self.known, max_file_mb=self.config.max_file_mb, load_all=self.config.rebuild)
+        files = read_ahead(
+            found.to_read,
+            self.known,
+            max_file_mb=self.config.max_file_mb,
+            load_all=self.config.rebuild,
+            bounds_of=self.planner.bounds,
+        )
         self.to_read = sum(entry.size for entry in found.to_read)
         for part in in_parts(files):
             self._commit_if_due()
             here = partial(self._show, part.size)
             here(0)
             self._place(part)
-            self._cut(dict.fromkeys(place.doc_id for _, place in part.placed), part.texts(), on_progress=here)
+            doc_ids = dict.fromkeys(place.doc_id for _, place in part.placed)
+            self._cut(doc_ids, part.texts(), part.bounds, on_progress=here)
             here(1)
             self.read += part.size
 
@@ -270,10 +277,11 @@ class _Build:
         self,
         doc_ids: Iterable[str],
         texts: Mapping[str, str],
+        bounds: Mapping[str, Bounds],
         on_progress: Callable[[float], None] = lambda fraction: None,
     ) -> None:
         """Plan those of the documents that are new, or are called otherwise than before."""
-        wanted = [document for doc_id in doc_ids if (document := self._to_cut(doc_id, texts))]
+        wanted = [document for doc_id in doc_ids if (document := self._to_cut(doc_id, texts, bounds))]
         if wanted and not self.store.meta("unfinished"):
             with self.store.transaction():
                 self.store.set_meta(unfinished=True)
@@ -288,9 +296,9 @@ class _Build:
         """In a rebuild, plan also the documents of files that could not be read now."""
         held = self.store.document_ids() if self.config.rebuild else []
         for start in range(0, len(held), _RECUT_AT_A_TIME):
-            self._cut(held[start : start + _RECUT_AT_A_TIME], {})
+            self._cut(held[start : start + _RECUT_AT_A_TIME], {}, {})
 
-    def _to_cut(self, doc_id: str, texts: Mapping[str, str]) -> ToCut | None:
+    def _to_cut(self, doc_id: str, texts: Mapping[str, str], bounds: Mapping[str, Bounds]) -> ToCut | None:
         places = self._places_after(doc_id)
         if not places:
             return None
@@ -303,7 +311,7 @@ class _Build:
             return None
         text = texts.get(doc_id) or (plan and plan.text) or self.store.document(doc_id).text
         earlier = None if is_held or self.config.rebuild else self._earlier(places[0].source.path, heading)
-        return ToCut(doc_id, text, heading, is_held, earlier)
+        return ToCut(doc_id, text, heading, is_held, earlier, bounds.get(doc_id))
 
     def _earlier(self, path: str, heading: str | None) -> Earlier | None:
         """Return what stands at a path now, if its chunks can be kept: their vectors are of text and heading."""
@@ -361,7 +369,7 @@ class _Build:
         """Return the documents that will stand nowhere; plan those that will be called otherwise."""
         paths = sorted(self.changes.stale | self.changes.places.keys())
         held = dict.fromkeys(place.doc_id for path in paths if (place := self.store.place_at(path)))
-        self._cut(held, {})
+        self._cut(held, {}, {})
         return [doc_id for doc_id in held if not self._places_after(doc_id)]
 
     def _report(self, unchanged: int, notes: Sequence[FileNote]) -> BuildReport:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from index.documents import Document
+from index.planning import Bounds
 from index.reading import ReadFile
 from index.store import Place
 
@@ -25,12 +26,14 @@ class Part:
         finished: files whose last document is in this part or was in one before it.
         begun: the file whose next documents come in the next part.
         size: bytes of files it stands for.
+        bounds: by document id, where texts may be cut, as far as it was found already.
     """
 
     placed: list[tuple[Document, Place]] = field(default_factory=list)
     finished: list[ReadFile] = field(default_factory=list)
     begun: ReadFile | None = None
     size: float = 0
+    bounds: dict[str, Bounds] = field(default_factory=dict)
 
     def texts(self) -> dict[str, str]:
         """Return its texts by document id."""
@@ -57,6 +60,8 @@ def in_parts(files: Iterable[ReadFile]) -> Iterator[Part]:
                 limit = int(max(FIRST_PART_CHARACTERS, min(2 * limit, PART_CHARACTERS, foreseen)))
                 part, held = Part(), 0
             part.placed.append((document, place))
+            if place.doc_id in file.bounds:
+                part.bounds[place.doc_id] = file.bounds[place.doc_id]
             part.size += len(document.text) * bytes_per_character
             held += len(document.text)
         part.finished.append(file)

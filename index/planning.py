@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -27,6 +28,18 @@ _TOKENIZED_CHARACTERS = 1 << 16
 _LONGEST_TOKEN = 64  # characters; a run that a tokenizer takes for one unknown word counts as several
 
 
+class Bounds(NamedTuple):
+    """Where a text may be cut.
+
+    Attributes:
+        segments: ordered, not overlapping.
+        token_starts: (n_tokens,) offsets at which the encoder's tokens start, ascending.
+    """
+
+    segments: list[Span]
+    token_starts: npt.NDArray[np.int64]
+
+
 @dataclass(frozen=True, slots=True)
 class ToCut:
     """A document that needs chunks.
@@ -35,6 +48,7 @@ class ToCut:
         heading: the title that is embedded with each chunk, or None.
         is_held: the store has its text already.
         earlier: what stood in its place under the same heading, if anything did.
+        bounds: where it may be cut, when that was found before.
     """
 
     doc_id: str
@@ -42,6 +56,7 @@ class ToCut:
     heading: str | None
     is_held: bool
     earlier: Earlier | None = None
+    bounds: Bounds | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,13 +112,18 @@ class Planner:
         lost = {cut.document.doc_id: sum(key not in usable for key in cut.keys) for cut in cuts}
         return Planned(tuple(_planned(cut, usable) for cut in cuts), {i: count for i, count in lost.items() if count})
 
+    def bounds(self, text: str) -> Bounds:
+        """Return where a text may be cut. Any number of threads may ask."""
+        segments = segment(text)
+        return Bounds(segments, self._token_starts(text, segments))
+
     def _cut(self, document: ToCut) -> _Cut:
         fingerprint = self._encoder.fingerprint
         budget = fingerprint.max_tokens - SPECIAL_TOKENS - (HEADING_TOKENS if document.heading else 0)
         chunk_tokens = min(self._chunking.chunk_tokens, budget)
         fitted = ChunkingConfig(chunk_tokens, min(self._chunking.overlap_tokens, chunk_tokens // 2))
-        segments = segment(document.text)
-        uncut = Uncut(document.text, segments, self._token_starts(document.text, segments), fitted, budget)
+        segments, token_starts = document.bounds or self.bounds(document.text)
+        uncut = Uncut(document.text, segments, token_starts, fitted, budget)
         chunks = chunks_after_edit(document.earlier, uncut) if document.earlier else uncut.chunks()
         words = (with_heading(document.heading, chunk.of(document.text)) for chunk in chunks)
         keys = [vector_key(fingerprint, text) for text in words]

@@ -1,4 +1,4 @@
-"""Files are read and parsed one thread ahead of whoever works on them, in their order."""
+"""Files are read, parsed and got ready for cutting one thread ahead of whoever works on them, in their order."""
 
 from __future__ import annotations
 
@@ -7,16 +7,18 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 from index.changes import same_bytes
 from index.documents import Document
 from index.loading import Unreadable, load, read_bytes
+from index.planning import Bounds
 from index.scanning import FileEntry, FileNote
 from index.store import FileRecord, Place
 
 AHEAD_BYTES = 16_000_000
-AHEAD_FILES = 64
+AHEAD_FILES = 512
+LOOKED_AT_CHARACTERS = 400_000
 LAST_GOOD_STAYS = "; its last good version stays"
 
 
@@ -28,12 +30,14 @@ class ReadFile:
         record: what the index is to remember of it; None when its bytes could not be had.
         documents: one source each; None when they are those the index holds.
         notes: for the report.
+        bounds: by document id, where its texts may be cut, when that was found already.
     """
 
     entry: FileEntry
     record: FileRecord | None
     documents: tuple[Document, ...] | None
     notes: tuple[FileNote, ...] = ()
+    bounds: Mapping[str, Bounds] = field(default_factory=dict)
 
     @property
     def is_as_before(self) -> bool:
@@ -46,19 +50,32 @@ class ReadFile:
 
 
 def read_ahead(
-    entries: Sequence[FileEntry], known: Mapping[str, FileRecord], *, max_file_mb: int, load_all: bool
+    entries: Sequence[FileEntry],
+    known: Mapping[str, FileRecord],
+    *,
+    max_file_mb: int,
+    load_all: bool,
+    bounds_of: Callable[[str], Bounds],
 ) -> Iterator[ReadFile]:
     """Yield every file, in order, while a thread reads the next ones, up to some megabytes of them.
+
+    The thread also finds where texts may be cut, in files whose documents are likely new: those of other names and
+    bytes than the index holds. Longer texts are left, which bounds its memory.
 
     Args:
         entries: what to read.
         known: the files of the index, by name.
         max_file_mb: larger files are not read.
         load_all: parse also those whose bytes are as they were.
+        bounds_of: finds where a text may be cut.
     """
+    held = {record.sha256 for record in known.values()}
 
     def read(entry: FileEntry) -> ReadFile:
-        return _read(entry, known.get(entry.name), max_file_mb=max_file_mb, load_all=load_all)
+        file = _read(entry, known.get(entry.name), max_file_mb=max_file_mb, load_all=load_all)
+        is_new = file.record is not None and file.record.sha256 not in held and entry.name not in known
+        short = [doc for doc in file.documents or () if len(doc.text) <= LOOKED_AT_CHARACTERS]
+        return replace(file, bounds={doc.doc_id: bounds_of(doc.text) for doc in short}) if is_new or load_all else file
 
     return _ahead(entries, read)
 

@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import filelock
@@ -20,6 +21,7 @@ from index.changes import pending_changes
 from index.check import check_index
 from index.embedding import load_encoder
 from index.errors import CorpusError, IndexBusy, IndexMismatch, ModelError, StorageError
+from index.planning import Bounds, Planner
 from index.snapshot import Snapshot
 from index.status import status_of
 from index.store import FILE_NAME, Store
@@ -91,6 +93,26 @@ def test_a_renamed_or_moved_file_keeps_its_vectors(build: Build, folder: Path, i
     report = build()
     assert (report.added, report.removed, report.embedded) == (0, 0, 0)
     assert paths(index_dir) == {"docs/rivers.txt", "docs/sub/kaas.txt", "docs/space.md"}
+
+
+def test_new_files_are_looked_at_ahead_in_the_reading_thread_and_known_texts_not_again(
+    build: Build, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked: list[tuple[str, str]] = []
+    bounds = Planner.bounds
+
+    def counted(planner: Planner, text: str) -> Bounds:
+        looked.append((threading.current_thread().name.split("_")[0], text))
+        return bounds(planner, text)
+
+    monkeypatch.setattr(Planner, "bounds", counted)
+    documents = build().documents
+    assert len(looked) == len(set(looked)) == documents
+    assert {thread for thread, _ in looked} == {"reading"}
+    looked.clear()
+    (folder / "cheese.txt").rename(folder / "kaas.txt")
+    build()
+    assert looked == []
 
 
 def test_a_deleted_file_leaves_the_index(build: Build, folder: Path, index_dir: Path) -> None:
