@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import logging
 import threading
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -13,9 +12,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from index import gpu, minilm
+from index import minilm
 from index.errors import ModelError
-from index.gpu import GpuLayers
+from index.gpu import Gpu
 from index.hub import load_named
 from index.layers import ARITHMETIC, Layers, in_parallel
 
@@ -27,8 +26,6 @@ Floats = npt.NDArray[np.float32]
 BUNDLED_MODEL = minilm.MODEL_NAME
 BUNDLED_SHA256 = hashlib.sha256(f"{minilm.WEIGHTS_SHA256} {ARITHMETIC}".encode()).hexdigest()
 BATCH_SIZE = 32
-
-_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +89,7 @@ class _BundledEncoder:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._loaded: tuple[minilm.Weights, Layers] | None = None
-        self._gpu: GpuLayers | None = None
-        self._gpu_failed = False
+        self._gpu = Gpu()
 
     def token_starts(self, text: str) -> npt.NDArray[np.int64]:
         offsets = minilm.load_tokenizer().encode(text, add_special_tokens=False).offsets
@@ -102,7 +98,7 @@ class _BundledEncoder:
     def encode_documents(self, texts: Sequence[str]) -> Floats:
         encodings = minilm.load_tokenizer().encode_batch(list(texts), add_special_tokens=False)
         tokens = [[minilm.CLS, *encoding.ids[: minilm.MAX_TOKENS - 2], minilm.SEP] for encoding in encodings]
-        means = self._means_by_gpu(tokens) if len(tokens) >= gpu.WORTH_IT else None
+        means = self._gpu.mean_states(tokens)
         return unit_rows(self._means(tokens) if means is None else means)
 
     def _means(self, texts: Sequence[Sequence[int]]) -> Floats:
@@ -113,19 +109,6 @@ class _BundledEncoder:
             return mean
 
         return np.reshape(in_parallel(mean_state, texts), (len(texts), minilm.WIDTH))
-
-    def _means_by_gpu(self, texts: Sequence[Sequence[int]]) -> Floats | None:
-        """Return what `_means` does; None without a GPU, or when it fails, and then it is not tried again."""
-        with self._lock:
-            if self._gpu_failed or not (self._gpu or gpu.has_gpu()):
-                return None
-            try:
-                self._gpu = self._gpu or GpuLayers(minilm.load_weights())
-                return self._gpu.mean_states(texts)
-            except (RuntimeError, AssertionError) as error:
-                _log.warning("The GPU is not used (%s); embedding goes on with the processor.", error)
-                self._gpu_failed, self._gpu = True, None
-                return None
 
     def encode_question(self, text: str) -> Floats:
         question: Floats = self.encode_documents([text])[0]

@@ -8,14 +8,16 @@ and then moves a number by one step of 8 bits. Vectors are nearer to the process
 from __future__ import annotations
 
 import ctypes
+import logging
 import sys
+import threading
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from index.layers import EPSILON, LARGEST_INPUT, in_7_bits
-from index.minilm import HEADS, LAYERS, WIDTH
+from index.minilm import HEADS, LAYERS, WIDTH, load_weights
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -27,6 +29,8 @@ WORTH_IT = 128
 _TOKENS_AT_ONCE = 32_768
 _DRIVER = {"linux": "libcuda.so.1", "win32": "nvcuda.dll"}
 
+_log = logging.getLogger(__name__)
+
 
 def has_gpu() -> bool:
     """Tell whether NVIDIA's driver is here and shows a GPU; ``CUDA_VISIBLE_DEVICES`` empty hides all."""
@@ -37,6 +41,30 @@ def has_gpu() -> bool:
     except (KeyError, OSError, AttributeError):
         return False
     return not failed and count.value > 0
+
+
+class Gpu:
+    """The bundled encoder on a GPU, if there is one, from the first long build on. Threads may share one."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._layers: GpuLayers | None = None
+        self._failed = False
+
+    def mean_states(self, texts: Sequence[Sequence[int]]) -> Floats | None:
+        """Return what `GpuLayers.mean_states` does; None for few texts, without a GPU, and once it has failed."""
+        if len(texts) < WORTH_IT:
+            return None
+        with self._lock:
+            if self._failed or not (self._layers or has_gpu()):
+                return None
+            try:
+                self._layers = self._layers or GpuLayers(load_weights())
+                return self._layers.mean_states(texts)
+            except (RuntimeError, AssertionError) as error:
+                _log.warning("The GPU is not used (%s); embedding goes on with the processor.", error)
+                self._failed, self._layers = True, None
+                return None
 
 
 class GpuLayers:

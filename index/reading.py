@@ -60,7 +60,7 @@ def read_ahead(
     """Yield every file, in order, while a thread reads the next ones, up to some megabytes of them.
 
     The thread also finds where texts may be cut, in files whose documents are likely new: those of other names and
-    bytes than the index holds. Longer texts are left, which bounds its memory.
+    bytes than the index holds. Large files are left: their first documents are wanted early.
 
     Args:
         entries: what to read.
@@ -73,9 +73,11 @@ def read_ahead(
 
     def read(entry: FileEntry) -> ReadFile:
         file = _read(entry, known.get(entry.name), max_file_mb=max_file_mb, load_all=load_all)
+        documents = file.documents or ()
         is_new = file.record is not None and file.record.sha256 not in held and entry.name not in known
-        short = [doc for doc in file.documents or () if len(doc.text) <= LOOKED_AT_CHARACTERS]
-        return replace(file, bounds={doc.doc_id: bounds_of(doc.text) for doc in short}) if is_new or load_all else file
+        if not (is_new or load_all) or sum(len(document.text) for document in documents) > LOOKED_AT_CHARACTERS:
+            return file
+        return replace(file, bounds={document.doc_id: bounds_of(document.text) for document in documents})
 
     return _ahead(entries, read)
 

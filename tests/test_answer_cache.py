@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from conftest import Build, StubEncoder, StubReader
 
+from index.newest import Newest
 from qa.answer_cache import AnswerCache
 from qa.corpus import Corpus
 from qa.reader import Query, Readable, Reading
@@ -54,6 +55,19 @@ def test_the_same_question_is_answered_once_however_it_is_spaced(counted: Corpus
     assert counted.known(f"  {VIENNA.replace(' ', '  ')}\n").result() is first
     assert counted.ask(VIENNA) is first
     assert reader.read_times == 1
+
+
+def test_the_disk_is_looked_at_for_a_question_that_is_held_and_for_no_other(
+    counted: Corpus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counted.ask(VIENNA)
+    looks: list[bool] = []
+    version = Newest.version
+    monkeypatch.setattr(Newest, "version", lambda newest: looks.append(True) or version(newest))
+    assert counted.known("What flows through Dresden?") is None
+    assert looks == []
+    assert counted.known(VIENNA) is not None
+    assert looks == [True]
 
 
 def test_other_words_or_filters_are_another_question(counted: Corpus, reader: CountingReader) -> None:

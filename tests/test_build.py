@@ -95,24 +95,38 @@ def test_a_renamed_or_moved_file_keeps_its_vectors(build: Build, folder: Path, i
     assert paths(index_dir) == {"docs/rivers.txt", "docs/sub/kaas.txt", "docs/space.md"}
 
 
-def test_new_files_are_looked_at_ahead_in_the_reading_thread_and_known_texts_not_again(
-    build: Build, folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def looked_at(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
+    """Return what will be looked at for places to cut: by which thread, and the text."""
     looked: list[tuple[str, str]] = []
     bounds = Planner.bounds
 
-    def counted(planner: Planner, text: str) -> Bounds:
+    def noted(planner: Planner, text: str) -> Bounds:
         looked.append((threading.current_thread().name.split("_")[0], text))
         return bounds(planner, text)
 
-    monkeypatch.setattr(Planner, "bounds", counted)
+    monkeypatch.setattr(Planner, "bounds", noted)
+    return looked
+
+
+def test_new_files_are_looked_at_by_the_thread_that_reads_and_known_texts_not_again(
+    build: Build, folder: Path, looked_at: list[tuple[str, str]]
+) -> None:
     documents = build().documents
-    assert len(looked) == len(set(looked)) == documents
-    assert {thread for thread, _ in looked} == {"reading"}
-    looked.clear()
+    assert len(looked_at) == len(set(looked_at)) == documents
+    assert {thread for thread, _ in looked_at} == {"reading"}
+    looked_at.clear()
     (folder / "cheese.txt").rename(folder / "kaas.txt")
     build()
-    assert looked == []
+    assert looked_at == []
+
+
+def test_the_first_documents_of_a_large_file_do_not_wait_for_its_last(
+    build: Build, looked_at: list[tuple[str, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reading, "LOOKED_AT_CHARACTERS", 10)
+    documents = build().documents
+    assert [thread for thread, _ in looked_at] == ["MainThread"] * documents
 
 
 def test_a_deleted_file_leaves_the_index(build: Build, folder: Path, index_dir: Path) -> None:

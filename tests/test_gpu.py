@@ -32,7 +32,7 @@ def with_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gpu, "has_gpu", lambda: True)
     monkeypatch.setattr(gpu, "WORTH_IT", len(TEXTS))
     monkeypatch.setattr(gpu, "_TOKENS_AT_ONCE", 600)
-    monkeypatch.setattr("index.embedding.GpuLayers", OnProcessor)
+    monkeypatch.setattr("index.gpu.GpuLayers", OnProcessor)
     monkeypatch.setattr(OnProcessor, "used", 0)
 
 

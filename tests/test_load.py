@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +17,7 @@ from benchmarks.load import resident_mb, running_page
 from index.build import build_index
 from index.embedding import BUNDLED_MODEL, load_encoder
 from qa.corpus import Corpus
+from ui.server import serve
 
 QUESTIONS = (
     "who controls Idlib?",
@@ -34,6 +36,20 @@ def index_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("load") / "index"
     build_index(path, [SEEDS], encoder=load_encoder(BUNDLED_MODEL))
     return path
+
+
+def test_what_is_there_when_the_page_is_up_is_not_looked_through_for_garbage(index_dir: Path) -> None:
+    frozen: list[int] = []
+
+    def ready(_: str) -> None:
+        frozen.append(gc.get_freeze_count())
+        raise KeyboardInterrupt  # as Ctrl-C does
+
+    try:
+        serve(Corpus.open(index_dir), on_ready=ready)
+    finally:
+        gc.unfreeze()
+    assert frozen[0] > 100_000
 
 
 @pytest.fixture(scope="module")

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import shutil
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
+import faiss
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -114,6 +116,23 @@ def test_search_through_codes_finds_99_of_100_of_the_best_of_random_vectors(tmp_
         assert recall(held, vectors, queries, 50, even) >= 0.99
     ids, scores = index.search(queries[0], k=50)
     np.testing.assert_allclose(scores, vectors[ids - 1] @ queries[0], atol=1e-5)
+
+
+def test_a_question_is_searched_on_the_thread_that_asks_and_faiss_keeps_its_own_setting(tmp_path: Path) -> None:
+    index = filled(tmp_path / "one", unit_vectors(8_000, 384), VectorConfig(exact_rows=1_000))
+    queries = unit_vectors(200, 384, seed=8)
+    before = faiss.omp_get_max_threads()
+    faiss.omp_set_num_threads(2)
+    try:
+        index.search(queries[0], k=50)
+        whole, mine = time.process_time(), time.thread_time()
+        for query in queries:
+            index.search(query, k=50)
+        whole, mine = time.process_time() - whole, time.thread_time() - mine
+        assert faiss.omp_get_max_threads() == 2
+    finally:
+        faiss.omp_set_num_threads(before)
+    assert whole < 1.3 * mine
 
 
 def test_vectors_with_all_weight_on_few_numbers_are_found_through_codes_too(tmp_path: Path) -> None:
