@@ -13,6 +13,7 @@ import resource
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -28,6 +29,7 @@ from index.vectors import VectorIndex
 PROJECT = Path(__file__).parents[1]
 DIMENSION = 384
 ROUNDS = 3
+REST_S = 0.2  # threads of the work before wait for more of it at full speed: OpenBLAS's for some hundredths
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,7 @@ class Comparison:
 
 def processor_s(work: Callable[[], object]) -> float:
     """Return the processor seconds of the work, of all threads and of the processes it waited for."""
+    time.sleep(REST_S)
     before = _spent()
     work()
     return _spent() - before
