@@ -62,10 +62,17 @@ function highlightChip(id) {
 function reveal() {
   const target = element.querySelector("mark, .source-problem");
   if (!target) return;
-  target.focus({ preventScroll: true });
+  focus(target);
   center(target);
   settling.disconnect();
   settling.observe(element.querySelector(".source-text") ?? target);
+}
+
+// The browser refuses the focus to what it has not laid out yet, as a quote that came within a frame of its sheet.
+function focus(target, tries = 20) {
+  target.focus({ preventScroll: true });
+  const isRefused = document.activeElement === document.body && target.isConnected;
+  if (isRefused && tries) requestAnimationFrame(() => focus(target, tries - 1));
 }
 
 // Blocks take their real height only when they come into view; until the person scrolls, the mark stays in its place.
@@ -199,7 +206,6 @@ document.addEventListener("submit", (event) => {
 });
 
 // New documents: asked for every few seconds, in every tab that is looked at.
-let indexed = null;
 let updating = false;
 let newsTimer = null;
 
@@ -215,6 +221,12 @@ function say(words) {
 }
 new MutationObserver(() => say(said)).observe(document.getElementById("strip"), { childList: true, subtree: true });
 
+// The index that the strip tells of: "" for none, null while there is no strip.
+function shownIndex() {
+  const strip = document.querySelector("#strip .strip");
+  return strip && (strip.querySelector("code")?.title ?? "");
+}
+
 let looks = 0; // only what the newest one finds is said
 
 async function lookForNews() {
@@ -226,10 +238,9 @@ async function lookForNews() {
   if (state) {
     isPending = state.state === "pending";
     say(state.sentence + (isPending ? ":" : ""));
-    const isOther = indexed !== null && state.index_id !== indexed;
+    const isOther = shownIndex() !== null && state.index_id !== shownIndex();
     const hasEnded = updating && state.state !== "running"; // other files may be skipped now, in the same index
     if (isOther || hasEnded || document.querySelector(".welcome .looking")) trigger("fresh", {});
-    indexed = state.index_id;
     updating = state.state === "running";
   }
   newsTimer = setTimeout(lookForNews, updating || document.querySelector(".welcome .looking") ? 700 : 4000);
