@@ -331,6 +331,26 @@ def test_files_dropped_on_an_empty_page_are_indexed_and_those_that_cannot_be_rea
 
 
 @pytest.mark.browser
+def test_an_index_that_changes_before_the_page_first_looks_is_told(
+    browser: Browser, corpus_on_disk: Corpus, folder: Path, build: Build
+) -> None:
+    with served(corpus_on_disk) as address, Visit(browser, address) as page:
+        page.add_init_script(
+            """const fetched = window.fetch;
+            window.fetch = async (address, ...rest) => {
+                while (address === "/api/v1/update" && !window.mayLook) await new Promise((r) => setTimeout(r, 20));
+                return fetched(address, ...rest);
+            };"""
+        )
+        page.reload()
+        expect(page.locator("#strip")).to_contain_text("3 documents")
+        (folder / "oder.txt").write_text("The Oder flows through Breslau.")
+        build()
+        page.evaluate("window.mayLook = true")
+        expect(page.locator("#strip")).to_contain_text("4 documents")
+
+
+@pytest.mark.browser
 def test_the_keys_are_listed_on_a_question_mark(browser: Browser, url: str) -> None:
     with Visit(browser, url) as page:
         page.locator("body").click(position={"x": 5, "y": 400})
