@@ -11,6 +11,7 @@ from test_span_reader import TEXT
 from index import minilm
 from qa.span_network import Network, load_weights, make_pairs
 from qa.span_reader import WEIGHTS
+from training.reader_data import Example
 
 pytestmark = pytest.mark.model
 
@@ -33,3 +34,36 @@ def test_the_network_in_pytorch_gives_the_logits_of_the_one_that_reads_also_besi
         assert answers == pytest.approx(float(relevance[row]), abs=1e-3)
         assert (marks[row, : len(pair)].numpy()[~markable] < -9999).all()
     assert (marks[~batch.mask] < -9999).all()
+
+
+def test_training_again_or_in_two_goes_gives_the_same_weights(tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("torch")
+    from training import train_reader
+
+    monkeypatch.setattr(train_reader, "CHECKPOINT_EVERY", 2)
+    examples = [Example(question, TEXT, ((4, 9),), "test", "one") for question in ("who?", "what?", "why?", "when?")]
+    examples.append(Example("where is Rome?", TEXT, (), "test", "one"))
+    stage, config = train_reader.tokenised(examples * 2), train_reader.Config(batch_size=2, pieces=2)
+
+    class Stopped(Exception):
+        pass
+
+    def stop(*args: object) -> None:
+        save(*args)
+        raise Stopped
+
+    for name in ("whole", "again", "halves"):
+        (tmp_path / name).mkdir()
+    save = train_reader._save
+    train_reader.train([stage], tmp_path / "whole", config)
+    train_reader.train([stage], tmp_path / "again", config)
+    with monkeypatch.context() as patch, pytest.raises(Stopped):
+        patch.setattr(train_reader, "_save", stop)
+        train_reader.train([stage], tmp_path / "halves", config)
+    train_reader.train([stage], tmp_path / "halves", config)
+
+    whole, again, halves = (train_reader.file_sha256(tmp_path / name) for name in ("whole", "again", "halves"))
+    assert whole == again == halves
+    untrained = train_reader.initial_weights(config.seed)[1]
+    train_reader.save_weights(untrained, tmp_path / "again" / train_reader.READER)
+    assert train_reader.file_sha256(tmp_path / "again") != whole

@@ -34,7 +34,7 @@ from qa.retrieval import RetrievalConfig, content_terms
 from qa.roles import asked_name
 from qa.span_network import Candidate, Network, load_weights
 from qa.span_reader import Calibration, Evidence, SpanReader, load_calibration, weigh
-from training.reader_data import Example, read_qamr, read_squad, split_articles, strip_text, stripped
+from training.reader_data import Example, read_qamr, read_squad, read_xquad, split_articles, strip_text, stripped
 from training.train_reader import file_sha256
 
 PASSAGES_READ = 8
@@ -310,7 +310,21 @@ def report(network: Network, calibration: Calibration, examples: list[Example], 
             some = [test[i] for i in answerable]
             figures.update(_whole_way(network, calibration, setting, some, vectors[answerable]))
         print(json.dumps({name: round(value, 4) for name, value in figures.items()}), flush=True)
+    figures.update(_other_articles(network, data))
     figures.update(_clapnq(network, calibration, data))
+    return figures
+
+
+def _other_articles(network: Network, data: Path) -> dict[str, float]:
+    """Return exact match and F1, paragraph given, on the articles of XQuAD that are only reported on."""
+    figures = {}
+    for suffix, change in (("", lambda e: e), ("_stripped", stripped)):
+        shown = [change(e) for e in read_xquad(data)[1]]
+        pairs = [(e.question, e.passage, tuple(e.passage[a:b] for a, b in e.answers)) for e in shown]
+        answered = _answer_each_alone(network, pairs)
+        scores = [exact_and_f1(found[0].text, one.gold) if found else (0.0, 0.0) for one, found in answered]
+        for name, column in (("em", 0), ("f1", 1)):
+            figures[f"other_articles_{name}{suffix}"] = float(np.mean([s[column] for s in scores]))
     return figures
 
 

@@ -19,6 +19,7 @@ from pathlib import Path
 HELD_OUT_SEED = 2026
 N_TEST_ARTICLES = 4
 N_DEV_ARTICLES = 2
+N_OTHER_ARTICLES = 10
 
 _WORD = re.compile(r"\w+")
 _NAME = re.compile(r"(?<=\s)(?:[A-Z][\w'’-]+)(?: (?:of |the )?[A-Z][\w'’-]+)*")
@@ -76,6 +77,19 @@ def split_articles(titles: Iterable[str]) -> Split:
         dev=tuple(sorted(order[N_TEST_ARTICLES:held])),
         test=tuple(sorted(order[:N_TEST_ARTICLES])),
     )
+
+
+def read_xquad(data: Path) -> tuple[list[Example], list[Example]]:
+    """Return XQuAD's English examples to train on, and those of ten articles that are only reported on.
+
+    Articles that SQuAD 2.0's half has too are left out, so its split holds.
+    """
+    known = {e.group for e in read_squad(data / "squad2" / "dev-half-v2.0.json", "squad2")}
+    examples = [e for e in read_squad(data / "xquad" / "xquad.en.json", "xquad") if e.group not in known]
+    titles = sorted({e.group for e in examples})
+    random.Random(HELD_OUT_SEED).shuffle(titles)
+    held = set(titles[:N_OTHER_ARTICLES])
+    return [e for e in examples if e.group not in held], [e for e in examples if e.group in held]
 
 
 def strip_text(text: str) -> tuple[str, list[int]]:
@@ -356,7 +370,7 @@ def altered_negatives(examples: Sequence[Example], rng: random.Random, *, fracti
 
 @dataclass(frozen=True, slots=True)
 class Mixture:
-    """How much of what. Copies of SQuAD 2.0 differ in the gold span chosen, stripping, and the question's form."""
+    """How much of what. Copies of SQuAD 2.0 and XQuAD differ in the gold span chosen, stripping, and the question's form."""
 
     squad_copies: int = 6
     qamr_fraction: float = 0.6
@@ -374,7 +388,9 @@ def training_examples(data: Path, seed: int, mixture: Mixture) -> list[list[Exam
     squad = read_squad(data / "squad2" / "dev-half-v2.0.json", "squad2")
     split = split_articles({e.group for e in squad})
     hidden = {e.passage for e in squad if e.group not in split.train}
-    squad = [e for e in squad if e.group in split.train]
+    xquad, held = read_xquad(data)
+    hidden |= {e.passage for e in held}
+    squad = [e for e in squad if e.group in split.train] + xquad
     qamr = [e for e in read_qamr(data / "qamr", rng) if rng.random() < mixture.qamr_fraction]
     qamr = [e for e in qamr if not _shares_sentence(e.passage, hidden)]
     policy = [e for name in ("dev", "test") for e in read_squad(data / "policyqa" / f"{name}.json", "policyqa")]

@@ -1,7 +1,8 @@
 """Train the reader's weights from the bundled encoder: ``python -m training.train_reader --data FOLDER --out FOLDER``.
 
-Resumable (run the same command again) and the same weights for the same seed: each batch is cut into fixed pieces whose
-gradients are added in order, so it does not matter which thread computed which.
+Resumable (run the same command again) and, on one processor, the same weights for the same seed: each batch is cut into
+fixed pieces whose gradients are added in order, so it does not matter which thread computed which. An NVIDIA GPU is
+used when PyTorch sees one; its sums may differ from run to run.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ from training.reader_data import Example, Mixture, training_examples
 
 FROZEN = ("words.weight", "positions.weight")
 READER = "reader.safetensors"
+CHECKPOINT_EVERY = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,16 +111,20 @@ def piece_gradients(
     """Return the summed loss of one piece of a batch, and its gradients in the order of ``trained``."""
     torch.set_num_threads(1)
     generator = torch.Generator().manual_seed(seed)
-    kind = torch.bfloat16 if has_bfloat16_matrices() else torch.float32
+    device = trained["norm.weight"].device.type
+    kind = torch.bfloat16 if has_bfloat16_matrices(device) else torch.float32
     leaves = {name: tensor.detach().to(kind).requires_grad_() for name, tensor in trained.items()}
 
     def drop(x: Tensor) -> Tensor:
         kept = torch.rand(x.shape[0], 1, x.shape[2], generator=generator) >= config.drop
-        return x * (kept / (1 - config.drop)).to(x.dtype)
+        return x * (kept / (1 - config.drop)).to(x)
 
-    # the fused kernel is slow backwards in bfloat16, 42 % of a step; in float32 a step takes two thirds of the time
-    with sdpa_kernel(SDPBackend.MATH if kind == torch.bfloat16 else SDPBackend.FLASH_ATTENTION):
-        loss = batch_loss({**frozen, **leaves}, make_batch([i.pair for i in items]), items, config, drop=drop)
+    # a processor's fused kernel is slow backwards in bfloat16, 42 % of a step; in float32 a step takes two thirds
+    slow = device == "cpu" and kind == torch.bfloat16
+    kernels = [SDPBackend.MATH] if slow else [SDPBackend.FLASH_ATTENTION, SDPBackend.EFFICIENT_ATTENTION]
+    with sdpa_kernel(kernels):
+        batch = make_batch([item.pair for item in items], device)
+        loss = batch_loss({**frozen, **leaves}, batch, items, config, drop=drop)
         gradients = torch.autograd.grad(loss, list(leaves.values()))
     return float(loss.detach()), list(gradients)
 
@@ -128,7 +134,7 @@ def batch_loss(
 ) -> Tensor:
     """Return cross-entropy of start and end, plus that of relevance, summed over examples."""
     marks, relevance = score_tokens(weights, batch, drop=drop)
-    starts, ends = torch.tensor([i.start for i in items]), torch.tensor([i.end for i in items])
+    starts, ends = torch.tensor([[i.start for i in items], [i.end for i in items]], device=marks.device)
     span = F.cross_entropy(marks[..., 0], starts, reduction="sum") + F.cross_entropy(
         marks[..., 1], ends, reduction="sum"
     )
@@ -143,10 +149,11 @@ def rate(step: int, steps: int, config: Config) -> float:
 
 
 def train(stages: Sequence[Sequence[Item]], out: Path, config: Config) -> None:
-    """Train, saving a checkpoint every 50 batches; continues from the checkpoint when there is one."""
+    """Train, saving a checkpoint now and then; continues from the checkpoint when there is one."""
     torch.set_num_threads(1)
+    device = "cuda" if torch.cuda.is_available() else "cpu"
     order = list(batches(stages, config))[: config.batches or None]
-    frozen, trained = initial_weights(config.seed)
+    frozen, trained = ({n: t.to(device) for n, t in weights.items()} for weights in initial_weights(config.seed))
     average = {name: tensor.clone() for name, tensor in trained.items()}
     for tensor in trained.values():
         tensor.requires_grad_()
@@ -158,14 +165,14 @@ def train(stages: Sequence[Sequence[Item]], out: Path, config: Config) -> None:
     state = out / "checkpoint.pt"
     first = 0
     if state.exists():
-        saved = torch.load(state)
+        saved = torch.load(state, map_location=device)
         first = saved["step"]
         for name, tensor in trained.items():
             tensor.data.copy_(saved["trained"][name])
         average, _ = saved["average"], optimizer.load_state_dict(saved["optimizer"])
-    print(f"{len(order)} batches, starting at {first}", flush=True)
+    print(f"{len(order)} batches on {device}, starting at {first}", flush=True)
     began, losses = time.perf_counter(), []
-    with ThreadPoolExecutor(2) as pool:
+    with ThreadPoolExecutor(2 if device == "cpu" else 1) as pool:
         for step in range(first, len(order)):
             items = order[step]
             size = -(-len(items) // config.pieces)
@@ -188,7 +195,7 @@ def train(stages: Sequence[Sequence[Item]], out: Path, config: Config) -> None:
             if (step + 1) % 10 == 0:
                 speed = (step + 1 - first) * config.batch_size / (time.perf_counter() - began)
                 print(f"{step + 1}/{len(order)} loss {sum(losses[-10:]) / 10:.3f} {speed:.1f} examples/s", flush=True)
-            if (step + 1) % 50 == 0 or step + 1 == len(order):
+            if (step + 1) % CHECKPOINT_EVERY == 0 or step + 1 == len(order):
                 _save(state, step + 1, trained, average, optimizer)
     save_weights(average, out / READER)
 
@@ -204,7 +211,7 @@ def _save(
 
 def save_weights(weights: dict[str, Tensor], path: Path) -> None:
     """Write weights in float16, names in order, so that equal weights are equal bytes."""
-    save_file({name: weights[name].half().contiguous() for name in sorted(weights)}, str(path))
+    save_file({name: weights[name].half().cpu().contiguous() for name in sorted(weights)}, str(path))
 
 
 def file_sha256(folder: Path) -> str:
