@@ -22,7 +22,7 @@ NUMBER_WORDS = frozenset(
 SCALES = frozenset("hundred hundreds thousand thousands million millions billion billions trillion trillions".split())
 # before a number: how exact it is
 QUALIFIERS = frozenset(
-    "about|almost|approximately|around|nearly|roughly|over|an estimated|up to|at least|at most|more than|less than"
+    "about|almost|some|approximately|around|nearly|roughly|over|an estimated|up to|at least|at most|more than|less than"
     "|fewer than|no more than|no fewer than|no less than|as many as|as much as|as few as|close to|just over|just under"
     "|well over|in excess of".split("|")
 )

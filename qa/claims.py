@@ -19,10 +19,13 @@ from qa.values import amount_of, date_of, is_name, is_negative, key_words, stand
 MAX_CLAIMS = 3
 MAX_QUOTES = 4
 WEAKEST_SHARE = 0.5
-NAME_SHARE = 0.4  # of a description's probability; from there on the name that follows it is taken
+NAME_SHARE = 0.3  # of a description's probability; from there on the name that follows it is taken
 SAME_STATEMENT = 0.6  # of the words of two segments, both together, stand in both
 
 _ASKS_FOR_A_NAME = re.compile(r"\s*[Ww]ho(?:m|ever)?\b(?!['’]s [A-Z]| (?:is|was|are|were) [A-Z])")
+_DEFINITE = re.compile(r"the\b", re.IGNORECASE)
+_THE_BEFORE = re.compile(r"\bthe\W*\Z", re.IGNORECASE)
+_RELATIVE_CLAUSE = re.compile(r"\W*(?:which|who|that)\b")
 _ASKS_WHEN = re.compile(r"\b(?:when|(?:what|which) (?:year|month|date|day))\b", re.IGNORECASE)
 # one person or place at a time holds these
 _ROLES = (
@@ -45,8 +48,8 @@ def names_first(readings: Sequence[Reading], question: str) -> list[Reading]:
     """Return readings, best first, with names in the place of their descriptions where the question asks who.
 
     In "the organization which rules the town, Hayat Tahrir al Sham" a reader prefers the words nearest to those of the
-    question. A name that follows in the same segment takes their probability when its own is not far below. "Who is
-    Mark Lowcock?" wants the description.
+    question. Of one thing described by a clause, a name that follows in the same segment takes the probability when
+    its own is not far below. "Who is Mark Lowcock?" wants the description.
     """
     if not _ASKS_FOR_A_NAME.match(question):
         return list(readings)
@@ -54,10 +57,19 @@ def names_first(readings: Sequence[Reading], question: str) -> list[Reading]:
     names = [one for one in readings if is_name(_text(one)) and not asked.issuperset(key_words(_text(one)))]
     found = []
     for reading in readings:
-        following = [name for name in names if _follows(name, reading)] if not is_name(_text(reading)) else []
+        following = [name for name in names if _follows(name, reading)] if _is_described(reading) else []
         best = max(following, key=lambda name: name.score, default=None)
         found.append(replace(best, score=reading.score) if best else reading)
     return sorted(found, key=lambda reading: -reading.score)
+
+
+def _is_described(reading: Reading) -> bool:
+    """Tell whether words without a name say which one is meant: "the organization which rules the town"."""
+    passage = reading.readable.passage
+    text, base = passage.text, passage.span.start
+    start, end = reading.answer.start - base, reading.answer.end - base
+    is_definite = _DEFINITE.match(text, start) or _THE_BEFORE.search(text, max(0, start - 8), start)
+    return bool(is_definite and _RELATIVE_CLAUSE.match(text, end)) and not is_name(_text(reading))
 
 
 def _follows(name: Reading, reading: Reading) -> bool:

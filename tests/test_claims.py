@@ -52,8 +52,10 @@ def test_a_quote_shows_the_whole_segments_that_hold_the_answer() -> None:
     assert across.citation.span == Span(0, 68)
 
 
-def readings(*marked: tuple[str, float]) -> list[Reading]:
-    text = "the group which rules the town, the Free Men of Karst, has closed the gates"
+RULERS = "the group which rules the town, the Free Men of Karst, has closed the gates"
+
+
+def readings(*marked: tuple[str, float], text: str = RULERS) -> list[Reading]:
     held = document(text=text)
     whole = Span(0, len(text))
     readable = Readable(Passage(1, 1.0, 0.5, 3.0, Citation.from_document(held, whole)), (whole,))
@@ -62,16 +64,28 @@ def readings(*marked: tuple[str, float]) -> list[Reading]:
 
 
 def test_a_name_after_its_description_is_the_answer_to_who() -> None:
-    marked = readings(("the group", 0.5), ("Free Men of Karst", 0.2), ("the gates", 0.1))
+    marked = readings(("group", 0.5), ("Free Men of Karst", 0.15), ("the gates", 0.1))
     best, *rest = names_first(marked, "Who rules the town?")
     assert (best.answer, best.score) == (marked[1].answer, 0.5)
     assert rest == marked[1:]
     for question in ("Who is Free?", "What rules the town?", "Who rules the Free Men of Karst?"):
         assert names_first(marked, question) == marked
-    far_below = readings(("the group", 0.5), ("Free Men of Karst", 0.19))
+    far_below = readings(("the group", 0.5), ("Free Men of Karst", 0.14))
     assert names_first(far_below, "Who rules the town?") == far_below
     before = readings(("the gates", 0.5), ("Free Men of Karst", 0.4))
     assert names_first(before, "Who rules the town?") == before
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a group which rules the town, the Free Men of Karst, has closed the gates",
+        "the group of the Free Men of Karst rules the town",
+    ],
+)
+def test_a_name_after_words_that_do_not_describe_it_is_another_answer(text: str) -> None:
+    marked = readings(("group", 0.5), ("Free Men of Karst", 0.4), text=text)
+    assert names_first(marked, "Who rules the town?") == marked
 
 
 def test_quotes_that_say_the_same_are_one_claim() -> None:
