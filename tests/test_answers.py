@@ -34,6 +34,7 @@ def whole(text: str, marked: str, question: str = "", *, segments: tuple[Span, .
         ("at 700 000 since then", "700", "700 000"),
         ("at 700 000 since then", "000", "700 000"),
         ("say that nearly 370 civilians died", "370", "nearly 370"),
+        ("say that some 370 civilians died", "370", "some 370"),
         ("prices rose 5 percent in a year", "5", "5 percent"),
         ("prices rose about 5% in a year", "5", "about 5%"),
         ("it cost US$5 million then", "5", "US$5 million"),

@@ -75,7 +75,9 @@ def test_a_near_negative_shares_words_with_the_question_and_lacks_the_answer() -
         (negative,) = near_negatives([asked], random.Random(seed), fraction=1.0, pool=pool)
         assert negative.passage not in (asked.passage, bad.passage)
         assert negative.answers == ()
-    assert good.passage in {near_negatives([asked], random.Random(n), fraction=1.0, pool=pool)[0].passage for n in range(20)}
+    assert good.passage in {
+        near_negatives([asked], random.Random(n), fraction=1.0, pool=pool)[0].passage for n in range(20)
+    }
 
 
 def test_what_is_reported_on_is_never_trained_on(tmp_path: Path) -> None:

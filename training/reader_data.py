@@ -370,7 +370,7 @@ def altered_negatives(examples: Sequence[Example], rng: random.Random, *, fracti
 
 @dataclass(frozen=True, slots=True)
 class Mixture:
-    """How much of what. Copies of SQuAD 2.0 and XQuAD differ in the gold span chosen, stripping, and the question's form."""
+    """How much of what. Copies of SQuAD 2.0 and XQuAD differ in gold span, stripping, and the form of the question."""
 
     squad_copies: int = 6
     qamr_fraction: float = 0.6
