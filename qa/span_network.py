@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -75,8 +74,8 @@ def make_pairs(
 
     With a restorer, passages that have lost their punctuation are read with the marks they most likely had.
     """
-    restore = cache(restorer.restore if restorer else partial(with_marks, marks={}))
-    restored = [restore(passage) for passage in passages]
+    once = {passage: restorer.restore(passage) if restorer else with_marks(passage, {}) for passage in set(passages)}
+    restored = [once[passage] for passage in passages]
     asked = tokenizer.encode_batch(list(questions), add_special_tokens=False)
     read = tokenizer.encode_batch([passage.text for passage in restored], add_special_tokens=False)
     pairs = []

@@ -87,7 +87,8 @@ def test_what_is_reported_on_is_never_trained_on(tmp_path: Path) -> None:
     assert split == split_articles(reversed(titles))
     write_squad(tmp_path / "squad2" / "dev-half-v2.0.json", titles[:5])
     write_squad(tmp_path / "xquad" / "xquad.en.json", titles)
-    trained_on, held = read_xquad(tmp_path)
+    squad = read_squad(tmp_path / "squad2" / "dev-half-v2.0.json", "squad2")
+    trained_on, held = read_xquad(tmp_path, squad)
     assert {e.group for e in trained_on}.isdisjoint(e.group for e in held)
     assert {e.group for e in [*trained_on, *held]} == set(titles[5:])
     assert len({e.group for e in held}) == 10

@@ -299,9 +299,8 @@ def report(network: Network, calibration: Calibration, examples: list[Example], 
         setting = Setting(examples, bare=bare)
         asked = setting.ask(test, "gold", vectors)
         found = answer_all(network, setting.corpus, asked)
-        scores = [exact_and_f1(found[i][0].text, asked[i].gold) for i in answerable if found[i]]
-        for name, column in (("em", 0), ("f1", 1)):
-            figures[f"paragraph_given_{name}{suffix}"] = sum(s[column] for s in scores) / len(answerable)
+        first = [(asked[i], found[i]) for i in answerable]
+        figures.update(_exactness(first, f"paragraph_given_{{}}{suffix}"))
         for name, key in (("margin", lambda f: f.evidence.margin), ("relevance", lambda f: f.evidence.relevance)):
             values = [max(map(key, f), default=-99.0) for f in found]
             figures[f"no_answer_auc_{name}{suffix}"] = _auc(values, test)
@@ -310,21 +309,25 @@ def report(network: Network, calibration: Calibration, examples: list[Example], 
             some = [test[i] for i in answerable]
             figures.update(_whole_way(network, calibration, setting, some, vectors[answerable]))
         print(json.dumps({name: round(value, 4) for name, value in figures.items()}), flush=True)
-    figures.update(_other_articles(network, data))
+    figures.update(_other_articles(network, examples, data))
     figures.update(_clapnq(network, calibration, data))
     return figures
 
 
-def _other_articles(network: Network, data: Path) -> dict[str, float]:
+def _exactness(answered: Sequence[tuple[Asked, list[Found]]], name: str) -> dict[str, float]:
+    """Return mean exact match and F1 of the first candidates, none for 0; ``name`` has a place for "em" and "f1"."""
+    scores = [exact_and_f1(found[0].text, one.gold) if found else (0.0, 0.0) for one, found in answered]
+    em, f1 = np.mean(scores, axis=0)
+    return {name.format("em"): float(em), name.format("f1"): float(f1)}
+
+
+def _other_articles(network: Network, squad: Sequence[Example], data: Path) -> dict[str, float]:
     """Return exact match and F1, paragraph given, on the articles of XQuAD that are only reported on."""
+    _, held = read_xquad(data, squad)
     figures = {}
-    for suffix, change in (("", lambda e: e), ("_stripped", stripped)):
-        shown = [change(e) for e in read_xquad(data)[1]]
+    for suffix, shown in (("", held), ("_stripped", [stripped(e) for e in held])):
         pairs = [(e.question, e.passage, tuple(e.passage[a:b] for a, b in e.answers)) for e in shown]
-        answered = _answer_each_alone(network, pairs)
-        scores = [exact_and_f1(found[0].text, one.gold) if found else (0.0, 0.0) for one, found in answered]
-        for name, column in (("em", 0), ("f1", 1)):
-            figures[f"other_articles_{name}{suffix}"] = float(np.mean([s[column] for s in scores]))
+        figures.update(_exactness(_answer_each_alone(network, pairs), f"other_articles_{{}}{suffix}"))
     return figures
 
 

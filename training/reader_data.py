@@ -69,8 +69,7 @@ class Split:
 
 def split_articles(titles: Iterable[str]) -> Split:
     """Return the split of the articles, the same for ever: it depends on their names and one constant only."""
-    order = sorted(titles)
-    random.Random(HELD_OUT_SEED).shuffle(order)
+    order = _shuffled(titles)
     held = N_TEST_ARTICLES + N_DEV_ARTICLES
     return Split(
         train=tuple(sorted(order[held:])),
@@ -79,16 +78,20 @@ def split_articles(titles: Iterable[str]) -> Split:
     )
 
 
-def read_xquad(data: Path) -> tuple[list[Example], list[Example]]:
+def _shuffled(titles: Iterable[str]) -> list[str]:
+    order = sorted(titles)
+    random.Random(HELD_OUT_SEED).shuffle(order)
+    return order
+
+
+def read_xquad(data: Path, squad: Iterable[Example]) -> tuple[list[Example], list[Example]]:
     """Return XQuAD's English examples to train on, and those of ten articles that are only reported on.
 
-    Articles that SQuAD 2.0's half has too are left out, so its split holds.
+    Articles that SQuAD 2.0's half, ``squad``, has too are left out, so its split holds.
     """
-    known = {e.group for e in read_squad(data / "squad2" / "dev-half-v2.0.json", "squad2")}
+    known = {e.group for e in squad}
     examples = [e for e in read_squad(data / "xquad" / "xquad.en.json", "xquad") if e.group not in known]
-    titles = sorted({e.group for e in examples})
-    random.Random(HELD_OUT_SEED).shuffle(titles)
-    held = set(titles[:N_OTHER_ARTICLES])
+    held = set(_shuffled({e.group for e in examples})[:N_OTHER_ARTICLES])
     return [e for e in examples if e.group not in held], [e for e in examples if e.group in held]
 
 
@@ -388,7 +391,7 @@ def training_examples(data: Path, seed: int, mixture: Mixture) -> list[list[Exam
     squad = read_squad(data / "squad2" / "dev-half-v2.0.json", "squad2")
     split = split_articles({e.group for e in squad})
     hidden = {e.passage for e in squad if e.group not in split.train}
-    xquad, held = read_xquad(data)
+    xquad, held = read_xquad(data, squad)
     hidden |= {e.passage for e in held}
     squad = [e for e in squad if e.group in split.train] + xquad
     qamr = [e for e in read_qamr(data / "qamr", rng) if rng.random() < mixture.qamr_fraction]
