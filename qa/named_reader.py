@@ -44,6 +44,7 @@ class Window:
         null: the token that stands for "no answer".
         tokens: the range of the passage's tokens.
         offsets: code-point range in the passage for each of these.
+        lists: where the items of the passage's lists part, see `qa.restoring.Restored`.
     """
 
     passage: int
@@ -51,6 +52,7 @@ class Window:
     null: int
     tokens: slice
     offsets: list[tuple[int, int]]
+    lists: list[list[int]]
 
     def __len__(self) -> int:
         return len(self.inputs["input_ids"])
@@ -133,6 +135,7 @@ class NamedReader:
                     passages[window.passage],
                     DECODING,
                     breaks=breaks[window.passage],
+                    lists=window.lists,
                 )
                 found[window.passage] += [ScoredSpan(span.start, span.end, span.score - null) for span in spans]
         best_first = (sorted(spans, key=lambda span: (-span.score, span.start)) for spans in found)
@@ -168,6 +171,7 @@ class NamedReader:
             null=ids.index(marker) if marker in ids else 0,
             tokens=tokens,
             offsets=[restored[passage].original(*offset) for offset in encoded["offset_mapping"][row][tokens]],
+            lists=restored[passage].lists,
         )
 
     def _logits(self, windows: Sequence[Window]) -> npt.NDArray[np.float32]:

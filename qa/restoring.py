@@ -38,6 +38,8 @@ _WRITTEN = {Mark.SENTENCE: ". ", Mark.CLOSING: ") ", Mark.OPENING: " (", Mark.PA
 _CLITIC = re.compile(r" (?:s|t|d|m|ll|re|ve)\b")
 _THOUSANDS = re.compile(r"(?<=\d) \d{3}(?!\d)")
 _DIGITS = re.compile(r"(?<=\d) \d")
+_ITEM = r"(?!(?:and|or) )[^\W\d_][\w'’-]*(?: (?!(?:and|or) )[^\W_][\w'’-]*){0,3}"
+_LIST = re.compile(rf"\b{_ITEM}(?: ?, {_ITEM})+( ?,? (?:and|or) )[^\W_]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +59,18 @@ class Restored:
             return self.places[start], self.places[end - 1] + 1
         place = self.places[start] if start < len(self.places) else self.places[-1] + 1 if self.places else 0
         return place, place
+
+    @property
+    def lists(self) -> list[list[int]]:
+        """Where, in the text as it was, the items of each list part: its commas and, last, what stands before "and".
+
+        Items are at most four words long: "walls, trenches, and guards" has the places of both commas.
+        """
+        found = ((match.start(), match.start(1)) for match in _LIST.finditer(self.text))
+        return [
+            [self.places[at] for at in range(start, last + 1) if self.text[at] == "," or at == last]
+            for start, last in found
+        ]
 
 
 class Restorer:

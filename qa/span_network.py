@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from index import minilm
 from index.layers import Layers, in_parallel
+from index.lexical import terms
 from qa.errors import ReaderError
 from qa.restoring import Restorer, load_restorer, with_marks
 from qa.spans import Decoding, best_spans
@@ -22,7 +23,7 @@ from qa.spans import Decoding, best_spans
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
-    from tokenizers import Tokenizer
+    from tokenizers import Encoding, Tokenizer
 
     Floats = npt.NDArray[np.float32]
 
@@ -41,11 +42,15 @@ class Pair:
     Attributes:
         question, passage: word piece numbers; cut so that both fit into ``MAX_TOKENS``.
         offsets: code-point range in the passage, as it was given, for each piece of ``passage``.
+        matches: whether the piece's word, in any form, stands on the other side too, for each of `tokens`.
+        lists: where the items of the passage's lists part, see `qa.restoring.Restored`.
     """
 
     question: list[int]
     passage: list[int]
     offsets: list[tuple[int, int]]
+    matches: list[bool]
+    lists: list[list[int]]
 
     def __len__(self) -> int:
         return len(self.question) + len(self.passage) + 3
@@ -60,12 +65,6 @@ class Pair:
         """0 up to the first ``[SEP]``, 1 after it, for each of `tokens`."""
         return [0] * (len(self.question) + 2) + [1] * (len(self.passage) + 1)
 
-    @property
-    def matches(self) -> list[bool]:
-        """Whether the same word piece stands on the other side too, for each of `tokens`."""
-        both = set(self.question) & set(self.passage)
-        return [token in both for token in self.tokens]
-
 
 def make_pairs(
     tokenizer: Tokenizer, questions: Sequence[str], passages: Sequence[str], restorer: Restorer | None = None
@@ -79,12 +78,24 @@ def make_pairs(
     asked = tokenizer.encode_batch(list(questions), add_special_tokens=False)
     read = tokenizer.encode_batch([passage.text for passage in restored], add_special_tokens=False)
     pairs = []
-    for question, pieces, passage in zip(asked, read, restored, strict=True):
-        ids = question.ids[:MAX_QUESTION_TOKENS]
+    for question, asked_pieces, passage, pieces in zip(questions, asked, restored, read, strict=True):
+        ids = asked_pieces.ids[:MAX_QUESTION_TOKENS]
         room = MAX_TOKENS - 3 - len(ids)
         offsets = [passage.original(*offset) for offset in pieces.offsets[:room]]
-        pairs.append(Pair(ids, pieces.ids[:room], offsets))
+        sides = _words(question, asked_pieces)[: len(ids)], _words(passage.text, pieces)[:room]
+        both = set(sides[0]).intersection(sides[1]) - {()}
+        matches = [False, *(word in both for word in sides[0]), False, *(word in both for word in sides[1]), False]
+        pairs.append(Pair(ids, pieces.ids[:room], offsets, matches, passage.lists))
     return pairs
+
+
+def _words(text: str, pieces: Encoding) -> list[tuple[str, ...]]:
+    """Return for each piece the index terms of the word it belongs to, none for a mark: secures and secured are one."""
+    places: dict[int | None, tuple[int, int]] = {}
+    for number, (start, end) in zip(pieces.word_ids, pieces.offsets, strict=True):
+        places[number] = places.get(number, (start, end))[0], end
+    known = {number: tuple(terms(text[start:end])) for number, (start, end) in places.items()}
+    return [known[number] for number in pieces.word_ids]
 
 
 # --- scores to spans ------------------------------------------------------------------------------------------------
@@ -118,7 +129,7 @@ def decode(
     first = len(pair.question) + 2
     logits = marks[first : first + len(pair.passage)]
     null = float(marks[0, 0] + marks[0, 1])
-    spans = best_spans(logits, pair.offsets, text, decoding, breaks=breaks)
+    spans = best_spans(logits, pair.offsets, text, decoding, breaks=breaks, lists=pair.lists)
     return [Candidate(span.start, span.end, span.score - null, relevance) for span in spans]
 
 

@@ -22,7 +22,8 @@ class Decoding:
         ends: so many of the best starts and ends are paired.
         longest: tokens of the longest span.
         kept: so many spans that do not overlap stay.
-        broken: what a span loses that runs over the end of a sentence, and one that holds half a pair of brackets.
+        broken: what a span loses that runs over the end of a sentence, one that holds half a pair of brackets, and one
+            that holds items of a list without the last.
     """
 
     ends: int = 20
@@ -47,6 +48,7 @@ def best_spans(
     decoding: Decoding,
     *,
     breaks: Sequence[int] = (),
+    lists: Sequence[Sequence[int]] = (),
 ) -> list[ScoredSpan]:
     """Return the spans of the highest start plus end logit, best first; equal scores keep text order.
 
@@ -54,6 +56,7 @@ def best_spans(
         logits: (n, 2) float32, start and end logit of each token of the text.
         offsets: code-point range in the text for each of these tokens.
         breaks: where a sentence ends and the next begins, ascending; whole spans are preferred (``Decoding.broken``).
+        lists: where the items of each list part, see `qa.restoring.Restored`.
     """
     starts = (-logits[:, 0]).argsort(kind="stable")[: decoding.ends].tolist()
     ends = (-logits[:, 1]).argsort(kind="stable")[: decoding.ends].tolist()
@@ -61,7 +64,7 @@ def best_spans(
     for s in starts:
         for e in ends:
             if s <= e < s + decoding.longest:
-                broken = _breaks_something(text, offsets[s][0], offsets[e][1], breaks)
+                broken = _breaks_something(text, offsets[s][0], offsets[e][1], breaks, lists)
                 scored.append((decoding.broken * broken - float(logits[s, 0] + logits[e, 1]), s, e))
     words = (
         ScoredSpan(*whole_words(text, offsets[s][0], offsets[e][1]), score=-score) for score, s, e in sorted(scored)
@@ -69,12 +72,21 @@ def best_spans(
     return keep_apart(words, most=decoding.kept)
 
 
-def _breaks_something(text: str, start: int, end: int, breaks: Sequence[int]) -> int:
-    """Return how many of two faults a span has: it holds a break, or half a pair of brackets."""
+def _breaks_something(
+    text: str, start: int, end: int, breaks: Sequence[int], lists: Sequence[Sequence[int]]
+) -> int:
+    """Return how many of three faults a span has: it holds a break, half a pair of brackets, or half a list."""
     halved = _is_halved(text[start:end])
     if halved:  # the lone bracket may stand at its end only
         halved = _is_halved(text[slice(*whole_words(text, start, end))])
-    return halved + (bisect_right(breaks, start) < bisect_right(breaks, end - 1))
+    crosses = bisect_right(breaks, start) < bisect_right(breaks, end - 1)
+    return halved + crosses + any(_lacks_the_last(start, end, joints) for joints in lists)
+
+
+def _lacks_the_last(start: int, end: int, joints: Sequence[int]) -> bool:
+    """Tell whether a span holds two items of a list or more, and ends before the last."""
+    *commas, last = joints
+    return end <= last and any(start < comma < end - 1 for comma in commas)
 
 
 def _is_halved(inside: str) -> bool:

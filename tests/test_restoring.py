@@ -27,6 +27,22 @@ def test_marks_are_written_into_the_spaces_they_fill() -> None:
     assert restored.text == "It ended. He said 1,000 of Turkey's 2.5 men left Warsaw (Polish Warszawa) fell"
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "held by walls|, trenches|, and guards who shot",
+        "Eat apples|, red plums| or figs. Drink, and sleep",
+        "x|, y|, z| and w; k|, l| or m",
+        "walls and guards, and no trenches",  # no two items before "and"
+        "It came on January 27, 1967, and burned",  # a date is no list
+    ],
+)
+def test_lists_part_at_their_commas_and_before_the_last_item(text: str) -> None:
+    whole = text.replace("|", "")
+    joints = {joint for joints in with_marks(whole, {}).lists for joint in joints}
+    assert "".join("|" * (at in joints) + char for at, char in enumerate(whole)) == text
+
+
 @given(st.text(alphabet="ab 1s", max_size=40), st.data())
 def test_every_character_of_a_restored_text_leads_back_to_its_own(text: str, data: st.DataObject) -> None:
     spaces = [at for at, char in enumerate(text) if char == " "]

@@ -20,13 +20,9 @@ from index import minilm
 from index.documents import Document, Source, Span
 from qa.errors import ReaderError
 from qa.reader import Query, Readable, Reading, Term
+from qa.restoring import Mark, with_marks
 from qa.results import Citation, Passage
-from qa.span_network import (
-    Candidate,
-    Pair,
-    decode,
-    make_pairs,
-)
+from qa.span_network import Candidate, Pair, decode, make_pairs
 from qa.span_reader import WEIGHTS, Calibration, Evidence, SpanReader, coverage, load_calibration, weigh
 from qa.spans import Decoding, best_spans, whole_words
 
@@ -119,7 +115,7 @@ def test_scripts_without_spaces_are_not_widened() -> None:
 
 def test_decoding_pairs_the_best_start_with_the_best_end_and_keeps_spans_apart() -> None:
     text = "red green blue"
-    pair = Pair([1], [10, 11, 12], [(0, 3), (4, 9), (10, 14)])
+    pair = Pair([1], [10, 11, 12], [(0, 3), (4, 9), (10, 14)], matches=[False] * 7, lists=[])
     # rows: no answer, question, [SEP], red, green, blue, [SEP]; columns: start, end
     marks = np.array([[1.0, 1.0], [9, 9], [9, 9], [2, 0], [5, 4], [0, 3], [9, 9]], np.float32)
     found = decode(pair, text, marks, 0.25, Decoding())
@@ -162,8 +158,25 @@ def test_a_lone_bracket_at_the_end_of_a_span_costs_nothing_since_it_is_left_out(
     assert text[best.start : best.end] == "the great"
 
 
+@pytest.mark.parametrize(
+    ("start", "end", "expected"),
+    [
+        ("walls", "trenches", "walls trenches and guards"),
+        ("trenches", "trenches", "trenches"),
+        ("secured", "trenches", "secured by walls trenches and guards"),
+    ],
+)
+def test_a_whole_list_is_preferred_to_items_without_the_last(start: str, end: str, expected: str) -> None:
+    text = "closed to all secured by walls trenches and guards"  # as it is; the reader sees "walls, trenches, and"
+    restored = with_marks(text, {text.index(" trenches"): Mark.PAUSE, text.index(" and"): Mark.PAUSE})
+    logits, places = scored(text, start, end)
+    logits[-1, 1] = 2.7
+    best = best_spans(logits, places, text, Decoding(), lists=restored.lists)[0]
+    assert text[best.start : best.end] == expected
+
+
 def test_a_passage_without_tokens_has_no_candidates() -> None:
-    assert decode(Pair([1], [], []), " ", np.zeros((4, 2), np.float32), 0.0, Decoding()) == []
+    assert decode(Pair([1], [], [], [False] * 4, []), " ", np.zeros((4, 2), np.float32), 0.0, Decoding()) == []
 
 
 @given(ANY_TEXT, st.integers(0, 2**32 - 1))
@@ -184,10 +197,27 @@ def test_words_that_look_like_markers_are_read_as_text() -> None:
     assert not {101, 102} & {*pair.question, *pair.passage}
 
 
-def test_a_match_is_a_word_piece_that_stands_on_both_sides() -> None:
+@pytest.mark.parametrize(
+    ("question", "passage", "matched"),
+    [
+        ("red car", "a red bus", ["red", "red"]),
+        ("what secures it?", "It is secured, by whom?", ["secure", "##s", "it", "it", "secured"]),
+        ("whose wigs?", "The moats, they said.", []),  # wig ##s, moat ##s: a piece of another word is no match
+        ("Straße", "die Strasse", ["st", "##raße", "st", "##ras", "##se"]),
+    ],
+)
+def test_a_match_is_a_word_that_stands_on_both_sides_in_any_form(
+    question: str, passage: str, matched: list[str]
+) -> None:
+    tokenizer = minilm.load_tokenizer()
+    (pair,) = make_pairs(tokenizer, [question], [passage])
+    tokens = [tokenizer.id_to_token(token) for token in pair.tokens]
+    assert [token for token, matches in zip(tokens, pair.matches, strict=True) if matches] == matched
+
+
+def test_a_pair_is_question_and_passage_with_its_markers() -> None:
     (pair,) = make_pairs(minilm.load_tokenizer(), ["red car"], ["a red bus"])
     # [CLS] red car [SEP] a red bus [SEP]
-    assert pair.matches == [0, 1, 0, 0, 0, 1, 0, 0]
     assert pair.types == [0, 0, 0, 0, 1, 1, 1, 1]
     assert len(pair) == len(pair.tokens) == 8
 
