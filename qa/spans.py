@@ -72,9 +72,7 @@ def best_spans(
     return keep_apart(words, most=decoding.kept)
 
 
-def _breaks_something(
-    text: str, start: int, end: int, breaks: Sequence[int], lists: Sequence[Sequence[int]]
-) -> int:
+def _breaks_something(text: str, start: int, end: int, breaks: Sequence[int], lists: Sequence[Sequence[int]]) -> int:
     """Return how many of three faults a span has: it holds a break, half a pair of brackets, or half a list."""
     halved = _is_halved(text[start:end])
     if halved:  # the lone bracket may stand at its end only
