@@ -214,6 +214,13 @@ def test_text_without_punctuation_is_read_with_marks_and_quoted_without(marker: 
     assert words_of(best) == "Ida Marlow"
 
 
+def test_items_of_a_list_without_the_last_lose_what_a_broken_span_loses(marker: NamedReader) -> None:
+    best = marker.read(query("Who built the bridge?"), [readable("Built by Ida, Marlow, and an engineer.")])[0]
+    assert words_of(best) == "Ida, Marlow"
+    # 8/3, as above, less Decoding.broken: 1 / (1 + e^(-5/3)) = 0.841131
+    assert best.score == pytest.approx(0.841131, abs=1e-4)
+
+
 def test_a_passage_without_the_words_is_no_answer(marker: NamedReader) -> None:
     there, elsewhere = readable(TEXT, rank=2), readable("The bridge was closed in 1951.", rank=1)
     readings = marker.read(query("Who built the bridge?"), [elsewhere, there])
