@@ -44,7 +44,6 @@ class Window:
         null: the token that stands for "no answer".
         tokens: the range of the passage's tokens.
         offsets: code-point range in the passage for each of these.
-        lists: where the items of the passage's lists part, see `qa.restoring.Restored`.
     """
 
     passage: int
@@ -52,7 +51,6 @@ class Window:
     null: int
     tokens: slice
     offsets: list[tuple[int, int]]
-    lists: list[list[int]]
 
     def __len__(self) -> int:
         return len(self.inputs["input_ids"])
@@ -123,7 +121,9 @@ class NamedReader:
         self, question: str, passages: Sequence[str], breaks: Sequence[Sequence[int]]
     ) -> list[list[ScoredSpan]]:
         """Return the best spans of each passage, best first, scored by margin over "no answer" in their window."""
-        windows = sorted(self._windows(question, passages), key=len)  # like lengths together: less padding
+        restored = [load_restorer().restore(passage) for passage in passages]
+        lists = [passage.lists for passage in restored]
+        windows = sorted(self._windows(question, restored), key=len)  # like lengths together: less padding
         found: list[list[ScoredSpan]] = [[] for _ in passages]
         for at in range(0, len(windows), BATCH_SIZE):
             batch = windows[at : at + BATCH_SIZE]
@@ -135,21 +135,20 @@ class NamedReader:
                     passages[window.passage],
                     DECODING,
                     breaks=breaks[window.passage],
-                    lists=window.lists,
+                    lists=lists[window.passage],
                 )
                 found[window.passage] += [ScoredSpan(span.start, span.end, span.score - null) for span in spans]
         best_first = (sorted(spans, key=lambda span: (-span.score, span.start)) for spans in found)
         return [keep_apart(spans, most=DECODING.kept) for spans in best_first]
 
-    def _windows(self, question: str, passages: Sequence[str]) -> list[Window]:
-        """Return the windows of all passages, read with restored marks where they have lost theirs (`qa.restoring`)."""
-        restored = [load_restorer().restore(passage) for passage in passages]
+    def _windows(self, question: str, restored: Sequence[Restored]) -> list[Window]:
+        """Return the windows of all passages, read with their marks."""
         asked = min(MAX_QUESTION_TOKENS, self._max_tokens // 4)
         with self._lock:
             pieces = self._tokenizer(question, add_special_tokens=False, return_offsets_mapping=True)["offset_mapping"]
             kept = question[: pieces[:asked][-1][1]] if pieces else question
             encoded = self._tokenizer(
-                [kept] * len(passages),
+                [kept] * len(restored),
                 [passage.text for passage in restored],
                 truncation="only_second",
                 max_length=self._max_tokens,
@@ -171,7 +170,6 @@ class NamedReader:
             null=ids.index(marker) if marker in ids else 0,
             tokens=tokens,
             offsets=[restored[passage].original(*offset) for offset in encoded["offset_mapping"][row][tokens]],
-            lists=restored[passage].lists,
         )
 
     def _logits(self, windows: Sequence[Window]) -> npt.NDArray[np.float32]:

@@ -64,7 +64,8 @@ class Restored:
     def lists(self) -> list[list[int]]:
         """Where, in the text as it was, the items of each list part: its commas and, last, what stands before "and".
 
-        Items are at most four words long: "walls, trenches, and guards" has the places of both commas.
+        Items begin with a letter, since a date is no list, and are at most four words long: "walls, trenches, and
+        guards" has the places of both commas.
         """
         found = ((match.start(), match.start(1)) for match in _LIST.finditer(self.text))
         return [

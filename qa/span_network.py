@@ -91,11 +91,12 @@ def make_pairs(
 
 def _words(text: str, pieces: Encoding) -> list[tuple[str, ...]]:
     """Return for each piece the index terms of the word it belongs to, none for a mark: secures and secured are one."""
+    numbers = pieces.word_ids
     places: dict[int | None, tuple[int, int]] = {}
-    for number, (start, end) in zip(pieces.word_ids, pieces.offsets, strict=True):
+    for number, (start, end) in zip(numbers, pieces.offsets, strict=True):
         places[number] = places.get(number, (start, end))[0], end
     known = {number: tuple(terms(text[start:end])) for number, (start, end) in places.items()}
-    return [known[number] for number in pieces.word_ids]
+    return [known[number] for number in numbers]
 
 
 # --- scores to spans ------------------------------------------------------------------------------------------------
@@ -168,8 +169,8 @@ class Network:
     def score(self, pair: Pair) -> tuple[Floats, float]:
         """Return start and end logit of each token, (length, 2) float32, and the logit that the passage answers.
 
-        A vector, ``match.weight``, is added to the tokens that stand on both sides. The first token stands for "no
-        answer here"; what the question's tokens get means nothing.
+        A vector, ``match.weight``, is added to the tokens whose words stand on both sides. The first token stands
+        for "no answer here"; what the question's tokens get means nothing.
         """
         import numpy as np
 

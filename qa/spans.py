@@ -83,8 +83,7 @@ def _breaks_something(text: str, start: int, end: int, breaks: Sequence[int], li
 
 def _lacks_the_last(start: int, end: int, joints: Sequence[int]) -> bool:
     """Tell whether a span holds two items of a list or more, and ends before the last."""
-    *commas, last = joints
-    return end <= last and any(start < comma < end - 1 for comma in commas)
+    return end <= joints[-1] and any(start < comma < end - 1 for comma in joints[:-1])
 
 
 def _is_halved(inside: str) -> bool:

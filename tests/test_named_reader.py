@@ -303,12 +303,13 @@ def test_answers_stand_inside_their_passage_at_exact_offsets(
 
 def test_several_threads_may_read_at_once(noise: NamedReader) -> None:
     """A tokenizer keeps the length at which it cuts, so threads get each other's; here one in a hundred."""
-    alone = noise._windows("Who built it?", [TEXT * 3])
+    restored = [load_restorer().restore(TEXT * 3)]
+    alone = noise._windows("Who built it?", restored)
     interval = sys.getswitchinterval()
     sys.setswitchinterval(1e-6)
     try:
         with ThreadPoolExecutor(8) as threads:
-            for together in threads.map(lambda _: noise._windows("Who built it?", [TEXT * 3]), range(800)):
+            for together in threads.map(lambda _: noise._windows("Who built it?", restored), range(800)):
                 assert together == alone
     finally:
         sys.setswitchinterval(interval)
