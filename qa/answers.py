@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from index.documents import Span
 from index.segmenting import lack_marks, words_and_gaps
-from qa.roles import asked_name
+from qa.roles import SHORT_TITLES, asked_name
 from qa.spans import whole_words
 
 NUMBER_WORDS = frozenset(
@@ -32,11 +32,11 @@ UNITS = frozenset(
     " euros pence degrees kelvins horsepower watts megawatts bc bce ad ce am pm".split()
 )
 MONTHS = frozenset("january february march april may june july august september october november december".split())
-TITLES = frozenset(
-    "president premier chancellor minister prime secretary senator sen governor gov mayor ambassador judge justice"
-    " general gen colonel col major maj lieutenant lt captain capt commander cmdr sergeant sgt admiral adm brigadier"
-    " brig king queen prince princess emperor empress sultan sheikh ayatollah imam pope cardinal bishop archbishop rev"
-    " reverend saint st sir lord lady dame mr mrs ms dr doctor prof professor vice deputy".split()
+TITLES = SHORT_TITLES | frozenset(
+    "president premier chancellor minister prime secretary senator governor mayor ambassador judge justice general"
+    " colonel major lieutenant captain commander sergeant admiral brigadier king queen prince princess emperor empress"
+    " sultan sheikh ayatollah imam pope cardinal bishop archbishop reverend saint sir lord lady dame doctor professor"
+    " vice deputy".split()
 )
 # these bind the capitals around them to one name
 PARTICLES = frozenset("al el bin ibn de da del della di du la le van von der den ul ur".split())

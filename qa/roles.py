@@ -9,9 +9,13 @@ import re
 
 from qa.speech_words import CUES
 
+# shortened titles: alone they do not tell who somebody is
+SHORT_TITLES = frozenset("sen gov gen col maj lt capt cmdr sgt adm brig rev st mr mrs ms dr prof".split())
+
 _WHO_IS = re.compile(r"\s*who(?:'s|’s| is| are| was| were) (?:the |an? )?([^\W\d_].*?)\W*", re.IGNORECASE)
 _BEFORE_DESCRIPTION = re.compile(r"(?:,|\()? ?(?:(?:is|are|was|were) )?(?:(?:the|an?) )?$", re.IGNORECASE)
 _WORD = re.compile(r"[^\W_]+")
+_TITLES_AHEAD = re.compile(rf"(?: (?:{'|'.join(sorted(SHORT_TITLES))})\b\.?)*", re.IGNORECASE)
 _TELLS = re.compile(r"(?: [^\W_]+){0,2}? ([^\W_]+) that\b")
 
 
@@ -33,11 +37,16 @@ def asked_name(question: str) -> str:
 
 
 def is_description(text: str, start: int, end: int, question: str) -> bool:
-    """Tell whether words stand right beside the name that the question asks about: who is Ida Marlow? the engineer."""
+    """Tell whether words stand right beside the name that the question asks about: who is Ida Marlow? the engineer.
+
+    Shortened titles may stand between them, and are no description themselves: the engineer Dr Ida Marlow.
+    """
     name = asked_name(question).casefold()
-    if not name:
+    if not name or SHORT_TITLES.issuperset(_WORD.findall(text[start:end].casefold())):
         return False
-    if text[end : end + len(name) + 1].casefold() == f" {name}":
+    titles = _TITLES_AHEAD.match(text, end)
+    at = titles.end() if titles else end
+    if text[at : at + len(name) + 1].casefold() == f" {name}":
         return True
     before = _BEFORE_DESCRIPTION.search(text, max(0, start - 12), start)
     return before is not None and text[: before.start()].casefold().endswith(name)
