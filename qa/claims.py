@@ -26,6 +26,7 @@ _ASKS_FOR_A_NAME = re.compile(r"\s*[Ww]ho(?:m|ever)?\b(?!['’]s [A-Z]| (?:is|wa
 _DEFINITE = re.compile(r"the\b", re.IGNORECASE)
 _THE_BEFORE = re.compile(r"\bthe\W*\Z", re.IGNORECASE)
 _RELATIVE_CLAUSE = re.compile(r"\W*(?:which|who|that)\b")
+_KIND_OF_WHAT_IS_NAMED = re.compile(r".*\b[^\W\d_A-Z][^\W\d_]{3,}(?= [A-Z]\w* (?:\w+ )*[A-Z])")
 _ASKS_WHEN = re.compile(r"\b(?:when|(?:what|which) (?:year|month|date|day))\b", re.IGNORECASE)
 # one person or place at a time holds these
 _ROLES = (
@@ -54,13 +55,19 @@ def names_first(readings: Sequence[Reading], question: str) -> list[Reading]:
     if not _ASKS_FOR_A_NAME.match(question):
         return list(readings)
     asked = frozenset(key_words(question))
-    names = [one for one in readings if is_name(_text(one)) and not asked.issuperset(key_words(_text(one)))]
+    names = [one for one in readings if _names(_text(one)) and not asked.issuperset(key_words(_text(one)))]
     found = []
     for reading in readings:
         following = [name for name in names if _follows(name, reading)] if _is_described(reading) else []
         best = max(following, key=lambda name: name.score, default=None)
         found.append(replace(best, score=reading.score) if best else reading)
     return sorted(found, key=lambda reading: -reading.score)
+
+
+def _names(text: str) -> bool:
+    """Tell whether an answer is a name, or ends in one of two words or more: "the faction Free Men of Karst"."""
+    kind = _KIND_OF_WHAT_IS_NAMED.match(text)
+    return is_name(text) or (kind is not None and is_name(text[kind.end() :]))
 
 
 def _is_described(reading: Reading) -> bool:

@@ -54,6 +54,8 @@ def test_a_quote_shows_the_whole_segments_that_hold_the_answer() -> None:
 
 RULERS = "the group which rules the town, the Free Men of Karst, has closed the gates"
 
+OF_A_KIND = "the group which rules the town local militia Free Men of Karst has closed the gates"
+
 
 def readings(*marked: tuple[str, float], text: str = RULERS) -> list[Reading]:
     held = document(text=text)
@@ -68,6 +70,8 @@ def test_a_name_after_its_description_is_the_answer_to_who() -> None:
     best, *rest = names_first(marked, "Who rules the town?")
     assert (best.answer, best.score) == (marked[1].answer, 0.5)
     assert rest == marked[1:]
+    with_its_kind = readings(("the group", 0.5), ("local militia Free Men of Karst", 0.2), text=OF_A_KIND)
+    assert names_first(with_its_kind, "Who rules the town?")[0].answer == with_its_kind[1].answer
     for question in ("Who is Free?", "What rules the town?", "Who rules the Free Men of Karst?"):
         assert names_first(marked, question) == marked
     far_below = readings(("the group", 0.5), ("Free Men of Karst", 0.14))
