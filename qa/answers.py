@@ -118,12 +118,19 @@ Rule = Callable[[Words, int, int, str], tuple[int, int]]
 
 
 def nothing_hanging(words: Words, first: int, last: int, question: str) -> tuple[int, int]:
-    """Drop joining words at the ends: and Vienna, the capital of."""
-    while first < last and words[last] in HANGING_LAST:
+    """Drop joining words at the ends, and the title of the name that follows: and Vienna, the capital of, the envoy Dr."""
+    while first < last and (words[last] in HANGING_LAST or _is_title_of_next(words, last)):
         last -= 1
     while first < last and words.low(first) in HANGING_FIRST:
         first += 1
     return first, last
+
+
+def _is_title_of_next(words: Words, number: int) -> bool:
+    """Tell whether a word is a shortened title before a name, and no part of one itself, as in Main St."""
+    if words.low(number) not in SHORT_TITLES or not words[number - 1].islower() or not is_name(words[number + 1]):
+        return False
+    return words.text[words.places[number].end : words.places[number + 1].start].strip() in ("", ".")
 
 
 def whole_number(words: Words, first: int, last: int, question: str) -> tuple[int, int]:

@@ -9,6 +9,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from qa.roles import SHORT_TITLES
+
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
@@ -22,8 +24,8 @@ class Decoding:
         ends: so many of the best starts and ends are paired.
         longest: tokens of the longest span.
         kept: so many spans that do not overlap stay.
-        broken: what a span loses that runs over the end of a sentence, one that holds half a pair of brackets, and one
-            that holds items of a list without the last.
+        broken: what a span loses that runs over the end of a sentence, one that holds half a pair of brackets, one
+            that holds items of a list without the last, and one that is no more than a shortened title: Col.
     """
 
     ends: int = 20
@@ -73,12 +75,13 @@ def best_spans(
 
 
 def _breaks_something(text: str, start: int, end: int, breaks: Sequence[int], lists: Sequence[Sequence[int]]) -> int:
-    """Return how many of three faults a span has: it holds a break, half a pair of brackets, or half a list."""
+    """Return how many of four faults a span has: a break, half a pair of brackets, half a list, a title alone."""
     halved = _is_halved(text[start:end])
     if halved:  # the lone bracket may stand at its end only
         halved = _is_halved(text[slice(*whole_words(text, start, end))])
     crosses = bisect_right(breaks, start) < bisect_right(breaks, end - 1)
-    return halved + crosses + any(_lacks_the_last(start, end, joints) for joints in lists)
+    lone_title = text[start:end].casefold() in SHORT_TITLES
+    return halved + crosses + lone_title + any(_lacks_the_last(start, end, joints) for joints in lists)
 
 
 def _lacks_the_last(start: int, end: int, joints: Sequence[int]) -> bool:

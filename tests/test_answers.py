@@ -105,6 +105,9 @@ def test_without_punctuation_two_names_side_by_side_stay_two() -> None:
         ("Warsaw and Vienna", "and Vienna", "Vienna"),
         ("what is held by the", "held by the", "held"),
         ("of the", "of the", "of"),
+        ("a spokesman Col Ida Marlow", "spokesman Col", "spokesman"),
+        ("the envoy Dr. Ida Marlow", "envoy Dr", "envoy"),
+        ("the shop in Main St Karst", "Main St", "Main St"),
     ],
 )
 def test_no_joining_word_is_left_hanging(text: str, marked: str, expected: str) -> None:

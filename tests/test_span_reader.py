@@ -175,6 +175,15 @@ def test_a_whole_list_is_preferred_to_items_without_the_last(start: str, end: st
     assert text[best.start : best.end] == expected
 
 
+@pytest.mark.parametrize(("title", "expected"), [("Col", "spokesman Col"), ("Envoy", "Envoy")])
+def test_a_shortened_title_alone_is_not_preferred(title: str, expected: str) -> None:
+    text = f"the spokesman {title} Ida Marlow called"
+    logits, places = scored(text, title, title)
+    logits[:2, 0] = 0, 2.7  # that the answer begins with the spokesman is nearly as likely
+    best = best_spans(logits, places, text, Decoding())[0]
+    assert text[best.start : best.end] == expected
+
+
 def test_a_passage_without_tokens_has_no_candidates() -> None:
     assert decode(Pair([1], [], [], [False] * 4, []), " ", np.zeros((4, 2), np.float32), 0.0, Decoding()) == []
 

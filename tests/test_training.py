@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 
 import numpy as np
 import pytest
@@ -43,7 +44,7 @@ def test_training_again_or_in_two_goes_gives_the_same_weights(tmp_path, monkeypa
     monkeypatch.setattr(train_reader, "CHECKPOINT_EVERY", 2)
     examples = [Example(question, TEXT, ((4, 9),), "test", "one") for question in ("who?", "what?", "why?", "when?")]
     examples.append(Example("where is Rome?", TEXT, (), "test", "one"))
-    stage, config = train_reader.tokenised(examples * 2), train_reader.Config(batch_size=2, pieces=2)
+    stage, config = train_reader.tokenised(examples * 2), train_reader.Config(seed=7, batch_size=2, pieces=2)
 
     class Stopped(Exception):
         pass
@@ -68,3 +69,31 @@ def test_training_again_or_in_two_goes_gives_the_same_weights(tmp_path, monkeypa
     untrained = train_reader.initial_weights(config.seed)[1]
     train_reader.save_weights(untrained, tmp_path / "again" / train_reader.READER)
     assert train_reader.file_sha256(tmp_path / "again") != whole
+
+
+def test_the_weights_are_the_mean_of_the_runs_which_are_not_made_twice(
+    tmp_path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("torch")
+    from safetensors.numpy import load_file
+
+    from training import train_reader
+
+    runs = tuple(train_reader.Config(seed=seed, batch_size=2, pieces=2) for seed in (1, 2))
+    stages = [[Example("who?", TEXT, ((4, 9),), "test", "one"), Example("where is Rome?", TEXT, (), "test", "one")] * 2]
+    monkeypatch.setattr(train_reader, "RUNS", runs)
+    monkeypatch.setattr(train_reader, "training_examples", lambda *_: stages)
+    monkeypatch.setattr(sys, "argv", ["train_reader", "--data", str(tmp_path), "--out", str(tmp_path)])
+    train_reader.main()
+    one, two, mean = (load_file(tmp_path / place / train_reader.READER) for place in ("seed-1", "seed-2", "."))
+    for name, tensor in mean.items():
+        np.testing.assert_array_equal(tensor, ((one[name].astype("f4") + two[name]) / 2).astype("f2"))
+    assert (one["span.weight"] != two["span.weight"]).any()
+
+    made = train_reader.file_sha256(tmp_path)
+    monkeypatch.setattr(train_reader, "training_examples", None)
+    train_reader.main()
+    assert train_reader.file_sha256(tmp_path) == made
+    monkeypatch.setattr(train_reader, "RUNS", (runs[0], train_reader.Config(seed=2)))
+    with pytest.raises(SystemExit, match=r"seed-2 holds weights made in another way"):
+        train_reader.main()

@@ -1,8 +1,9 @@
 """Train the reader's weights from the bundled encoder: ``python -m training.train_reader --data FOLDER --out FOLDER``.
 
-Resumable (run the same command again) and, on one processor, the same weights for the same seed: each batch is cut into
-fixed pieces whose gradients are added in order, so it does not matter which thread computed which. An NVIDIA GPU is
-used when PyTorch sees one; its sums may differ from run to run.
+Several runs (``RUNS``), one after another, and the mean of their weights, which reads better than any of them (Wortsman
+et al. 2022, "Model soups"). Resumable (run the same command again) and, on one processor, the same weights for the same
+seeds: each batch is cut into fixed pieces whose gradients are added in order, so it does not matter which thread
+computed which. An NVIDIA GPU is used when PyTorch sees one; its sums may differ from run to run.
 """
 
 from __future__ import annotations
@@ -15,11 +16,11 @@ import random
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from torch import Tensor
 from torch.nn import functional as F
 from torch.nn.attention import SDPBackend, sdpa_kernel
@@ -38,9 +39,15 @@ CHECKPOINT_EVERY = 50
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """What decides the weights, besides the data."""
+    """What decides the weights of one run, besides the data.
 
-    seed: int = 7
+    Attributes:
+        limit: examples per stage; 0 for all.
+        batches: end after so many; 0 for all.
+    """
+
+    seed: int
+    mixture: Mixture = field(default_factory=Mixture)
     batch_size: int = 24
     pieces: int = 4
     learning_rate: float = 2e-4
@@ -51,6 +58,12 @@ class Config:
     average: float = 0.995
     limit: int = 0
     batches: int = 0
+
+
+RUNS = (
+    Config(seed=7),
+    Config(seed=8, mixture=Mixture(stripped_fraction=0.65)),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,6 +222,12 @@ def _save(
     os.replace(part, path)
 
 
+def mean_weights(folders: Sequence[Path]) -> dict[str, Tensor]:
+    """Return the mean of the weights of several runs from the same encoder, float32."""
+    runs = [load_file(str(folder / READER)) for folder in folders]
+    return {name: torch.stack([run[name].float() for run in runs]).mean(0) for name in runs[0]}
+
+
 def save_weights(weights: dict[str, Tensor], path: Path) -> None:
     """Write weights in float16, names in order, so that equal weights are equal bytes."""
     save_file({name: weights[name].half().cpu().contiguous() for name in sorted(weights)}, str(path))
@@ -223,15 +242,26 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--seed", type=int, default=Config().seed)
     parser.add_argument("--limit", type=int, default=0, help="examples per stage, for a quick try")
-    parser.add_argument("--batches", type=int, default=0, help="end after so many batches; 0 is all")
+    parser.add_argument("--batches", type=int, default=0, help="end each run after so many batches; 0 is all")
     args = parser.parse_args()
-    config, mixture = Config(seed=args.seed, limit=args.limit, batches=args.batches), Mixture()
-    stages = [s[: config.limit or None] for s in training_examples(args.data, config.seed, mixture)]
-    args.out.mkdir(parents=True, exist_ok=True)
-    (args.out / "config.json").write_text(json.dumps({**asdict(config), "mixture": asdict(mixture)}, indent=1))
-    train([tokenised(stage) for stage in stages], args.out, config)
+    folders = [args.out / f"seed-{run.seed}" for run in RUNS]
+    for run, folder in zip(RUNS, folders, strict=True):
+        train_run(args.data, folder, replace(run, limit=args.limit or run.limit, batches=args.batches))
+    save_weights(mean_weights(folders), args.out / READER)
+
+
+def train_run(data: Path, out: Path, config: Config) -> None:
+    """Train one run, unless the folder holds its weights; ``config.json`` there says how they were made."""
+    made, how = out / "config.json", json.dumps(asdict(config), indent=1)
+    if made.exists() and made.read_text() != how:
+        raise SystemExit(f"{out} holds weights made in another way. Name another --out, or delete it.")
+    if (out / READER).exists():
+        return
+    out.mkdir(parents=True, exist_ok=True)
+    made.write_text(how)
+    stages = [stage[: config.limit or None] for stage in training_examples(data, config.seed, config.mixture)]
+    train([tokenised(stage) for stage in stages], out, config)
 
 
 if __name__ == "__main__":
