@@ -118,7 +118,7 @@ Rule = Callable[[Words, int, int, str], tuple[int, int]]
 
 
 def nothing_hanging(words: Words, first: int, last: int, question: str) -> tuple[int, int]:
-    """Drop joining words at the ends, and the title of the name that follows: and Vienna, the capital of, the envoy Dr."""
+    """Drop joining words at the ends, and the title of a name that follows: and Vienna, capital of, the envoy Dr."""
     while first < last and (words[last] in HANGING_LAST or _is_title_of_next(words, last)):
         last -= 1
     while first < last and words.low(first) in HANGING_FIRST:
