@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -25,13 +25,18 @@ class Decoding:
         longest: tokens of the longest span.
         kept: so many spans that do not overlap stay.
         broken: what a span loses that runs over the end of a sentence, one that holds half a pair of brackets, one
-            that holds items of a list without the last, and one that is no more than a shortened title: Col.
+            that holds items of a list without the last, one that is no more than a shortened title (Col), and one
+            that holds a word twice: most are two answers, the marks between them being lost.
+        short: words up to which a span loses nothing by its length.
+        word: what each further word costs.
     """
 
     ends: int = 20
     longest: int = 30
     kept: int = 3
     broken: float = 1.0
+    short: int = 10
+    word: float = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,16 +67,48 @@ def best_spans(
     """
     starts = (-logits[:, 0]).argsort(kind="stable")[: decoding.ends].tolist()
     ends = (-logits[:, 1]).argsort(kind="stable")[: decoding.ends].tolist()
+    written = _Words.of(text)
     scored = []
     for s in starts:
         for e in ends:
             if s <= e < s + decoding.longest:
-                broken = _breaks_something(text, offsets[s][0], offsets[e][1], breaks, lists)
-                scored.append((decoding.broken * broken - float(logits[s, 0] + logits[e, 1]), s, e))
+                start, end = offsets[s][0], offsets[e][1]
+                broken = _breaks_something(text, start, end, breaks, lists) + written.repeat(start, end)
+                cost = decoding.broken * broken + decoding.word * max(0, written.count(start, end) - decoding.short)
+                scored.append((cost - float(logits[s, 0] + logits[e, 1]), s, e))
     words = (
         ScoredSpan(*whole_words(text, offsets[s][0], offsets[e][1]), score=-score) for score, s, e in sorted(scored)
     )
     return keep_apart(words, most=decoding.kept)
+
+
+@dataclass(frozen=True, slots=True)
+class _Words:
+    """Where the words of a text begin, and where the first ends that is the second of its kind from each one on."""
+
+    starts: list[int]
+    second: list[int]
+
+    @classmethod
+    def of(cls, text: str) -> _Words:
+        found = list(_WORD.finditer(text))
+        ends: dict[str, int] = {}
+        second = [len(text) + 1] * (len(found) + 1)
+        for number in range(len(found) - 1, -1, -1):
+            word = found[number][0].casefold()
+            second[number] = second[number + 1]
+            if len(word) >= TELLING:
+                second[number] = min(second[number], ends.get(word, len(text) + 1))
+                ends[word] = found[number].end()
+        return cls([match.start() for match in found], second)
+
+    def count(self, start: int, end: int) -> int:
+        """Return how many words begin in a range."""
+        return bisect_left(self.starts, end) - bisect_left(self.starts, start)
+
+    def repeat(self, start: int, end: int) -> bool:
+        """Tell whether a word of ``TELLING`` letters or more stands twice in a range."""
+        return self.second[bisect_left(self.starts, start)] <= end
 
 
 def _breaks_something(text: str, start: int, end: int, breaks: Sequence[int], lists: Sequence[Sequence[int]]) -> int:
@@ -104,6 +141,9 @@ def keep_apart(spans: Iterable[ScoredSpan], *, most: int) -> list[ScoredSpan]:
     return found
 
 
+TELLING = 4  # letters; shorter words stand twice in many answers
+
+_WORD = re.compile(r"[^\W_]+")
 _UNSPACED = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]")
 _EDGES = " \t\n.,;:!?\"'`“”‘’„«»…–—-*_|/\\"
 _BRACKETS = {"(": ")", "[": "]", "{": "}"}

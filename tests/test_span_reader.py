@@ -184,6 +184,31 @@ def test_a_shortened_title_alone_is_not_preferred(title: str, expected: str) -> 
     assert text[best.start : best.end] == expected
 
 
+@pytest.mark.parametrize(
+    ("text", "start", "end", "expected"),
+    [
+        ("called the Blue Forest near the Forest house", "Blue", "house", "Blue Forest"),
+        ("called the Blue Forest near the Castle house", "Blue", "house", "Blue Forest near the Castle house"),
+        ("they met in Forest from day to day on", "from", "on", "from day to day on"),
+        (
+            "the Blue Forest a b c d e f g h i j of the house",
+            "Blue",
+            "house",
+            "Blue Forest",
+        ),
+        ("the Blue Forest a b c of the house", "Blue", "house", "Blue Forest a b c of the house"),
+    ],
+)
+def test_a_long_span_and_one_with_a_word_twice_are_not_preferred(
+    text: str, start: str, end: str, expected: str
+) -> None:
+    logits, places = scored(text, start, end)
+    logits[0] = 0
+    logits[[text[a:b] for a, b in places].index("Forest"), 1] = 2.8
+    best = best_spans(logits, places, text, Decoding())[0]
+    assert text[best.start : best.end] == expected
+
+
 def test_a_passage_without_tokens_has_no_candidates() -> None:
     assert decode(Pair([1], [], [], [False] * 4, []), " ", np.zeros((4, 2), np.float32), 0.0, Decoding()) == []
 

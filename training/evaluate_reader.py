@@ -39,6 +39,7 @@ from training.train_reader import file_sha256
 
 PASSAGES_READ = 8
 KEPT_FRACTION = 0.9
+KEPT_BY_THRESHOLD = 0.92
 RIGHT_F1 = 0.5
 FEATURES = tuple(field.name for field in fields(Evidence) if field.name != "description")
 WHO_IS_QUESTIONS = 260
@@ -260,7 +261,7 @@ def calibrate(network: Network, examples: list[Example], data: Path, seed: int) 
     weights, intercept = fit(np.array(rows), np.array(right, dtype=float))
     unset = Calibration(dict(zip(FEATURES, weights.tolist(), strict=True)), intercept, 0.5, PASSAGES_READ)
     top = [max((unset.probability(f.evidence), m) for f, m in zip(found, mark, strict=True)) for found, mark in best]
-    threshold = float(np.quantile([p for p, _ in top], 1 - KEPT_FRACTION))
+    threshold = float(np.quantile([p for p, _ in top], 1 - KEPT_BY_THRESHOLD))
     refused = np.mean([max(unset.probability(f.evidence) for f in found) < threshold for found, _ in off])
     numbers = {"first_is_right": float(np.mean([m for _, m in top])), "off_topic_refused": float(refused)}
     described = _description_weight(network, unset, data, seed)
