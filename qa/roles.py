@@ -45,8 +45,8 @@ def is_description(text: str, start: int, end: int, question: str) -> bool:
     if not name or SHORT_TITLES.issuperset(_WORD.findall(text[start:end].casefold())):
         return False
     titles = _TITLES_AHEAD.match(text, end)
-    at = titles.end() if titles else end
-    if text[at : at + len(name) + 1].casefold() == f" {name}":
+    places = (end, titles.end()) if titles else (end,)  # the question may name the titles too
+    if any(text[at : at + len(name) + 1].casefold() == f" {name}" for at in places):
         return True
     before = _BEFORE_DESCRIPTION.search(text, max(0, start - 12), start)
     return before is not None and text[: before.start()].casefold().endswith(name)
