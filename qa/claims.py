@@ -19,10 +19,11 @@ from qa.values import amount_of, date_of, is_name, is_negative, key_words, stand
 MAX_CLAIMS = 3
 MAX_QUOTES = 4
 WEAKEST_SHARE = 0.5
-NAME_SHARE = 0.3  # of a description's probability; from there on the name that follows it is taken
+NAME_SHARE = 0.2  # of a description's probability; from there on the name that follows it is taken
 SAME_STATEMENT = 0.6  # of the words of two segments, both together, stand in both
 
 _ASKS_FOR_A_NAME = re.compile(r"\s*[Ww]ho(?:m|ever)?\b(?!['’]s [A-Z]| (?:is|was|are|were) [A-Z])")
+_ASKS_WHICH = re.compile(r"\s*(?:what|which)((?: \w+){1,3})", re.IGNORECASE)  # "which terrorist organization"
 _DEFINITE = re.compile(r"the\b", re.IGNORECASE)
 _THE_BEFORE = re.compile(r"\bthe\W*\Z", re.IGNORECASE)
 _RELATIVE_CLAUSE = re.compile(r"\W*(?:which|who|that)\b")
@@ -50,15 +51,19 @@ def names_first(readings: Sequence[Reading], question: str) -> list[Reading]:
 
     In "the organization which rules the town, Hayat Tahrir al Sham" a reader prefers the words nearest to those of the
     question. Of one thing described by a clause, a name that follows in the same segment takes the probability when
-    its own is not far below. "Who is Mark Lowcock?" wants the description.
+    its own is not far below. "Which organization rules the town?" has said what "the organization" says, so it asks
+    the same. "Who is Mark Lowcock?" wants the description.
     """
-    if not _ASKS_FOR_A_NAME.match(question):
+    which = _ASKS_WHICH.match(question)
+    kinds = which[1].casefold().split() if which else []
+    if not (kinds or _ASKS_FOR_A_NAME.match(question)):
         return list(readings)
     asked = frozenset(key_words(question))
     names = [one for one in readings if _names(_text(one)) and not asked.issuperset(key_words(_text(one)))]
     found = []
     for reading in readings:
-        following = [name for name in names if _follows(name, reading)] if _is_described(reading) else []
+        told = not kinds or _text(reading).casefold().split()[-1] in kinds
+        following = [name for name in names if _follows(name, reading)] if told and _is_described(reading) else []
         best = max(following, key=lambda name: name.score, default=None)
         found.append(replace(best, score=reading.score) if best else reading)
     return sorted(found, key=lambda reading: -reading.score)
