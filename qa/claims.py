@@ -85,7 +85,7 @@ def _is_described(reading: Reading) -> bool:
 
 
 def _follows(name: Reading, reading: Reading) -> bool:
-    """Tell whether a name of nearly the same score comes after a description in its segment."""
+    """Tell whether a name whose score is not far below comes after a description in its segment."""
     if name.readable != reading.readable or not name.score >= NAME_SHARE * reading.score:
         return False
     shared = (part.overlaps(name.answer) and part.overlaps(reading.answer) for part in reading.readable.segments)

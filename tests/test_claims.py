@@ -74,12 +74,8 @@ def test_a_name_after_its_description_is_the_answer_to_who() -> None:
     assert names_first(with_its_kind, "Who rules the town?")[0].answer == with_its_kind[1].answer
     for question in ("Which group rules the town?", "what armed group rules the town"):
         assert names_first(marked, question)[0].answer == marked[1].answer
-    for question in (
-        "Who is Free?",
-        "What rules the town?",
-        "Who rules the Free Men of Karst?",
-        "Which gate is closed?",
-    ):
+    others = ("Who is Free?", "What rules the town?", "Who rules the Free Men of Karst?", "Which gate is closed?")
+    for question in others:
         assert names_first(marked, question) == marked
     far_below = readings(("the group", 0.5), ("Free Men of Karst", 0.09))
     assert names_first(far_below, "Who rules the town?") == far_below

@@ -190,12 +190,7 @@ def test_a_shortened_title_alone_is_not_preferred(title: str, expected: str) -> 
         ("called the Blue Forest near the Forest house", "Blue", "house", "Blue Forest"),
         ("called the Blue Forest near the Castle house", "Blue", "house", "Blue Forest near the Castle house"),
         ("they met in Forest from day to day on", "from", "on", "from day to day on"),
-        (
-            "the Blue Forest a b c d e f g h i j of the house",
-            "Blue",
-            "house",
-            "Blue Forest",
-        ),
+        ("the Blue Forest a b c d e f g h i j of the house", "Blue", "house", "Blue Forest"),
         ("the Blue Forest a b c of the house", "Blue", "house", "Blue Forest a b c of the house"),
     ],
 )
