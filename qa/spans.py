@@ -25,8 +25,8 @@ class Decoding:
         longest: tokens of the longest span.
         kept: so many spans that do not overlap stay.
         broken: what a span loses that runs over the end of a sentence, one that holds half a pair of brackets, one
-            that holds items of a list without the last, one that is no more than a shortened title (Col), and one
-            that holds a word twice: most are two answers, the marks between them being lost.
+            that holds items of a list without the last, and one that holds a word twice: most are two answers, the
+            marks between them being lost.
         short: words up to which a span loses nothing by its length.
         word: what each further word costs.
     """
@@ -59,6 +59,8 @@ def best_spans(
 ) -> list[ScoredSpan]:
     """Return the spans of the highest start plus end logit, best first; equal scores keep text order.
 
+    None is without a word that says something: "the", "after it" or "Col" alone are no answers.
+
     Args:
         logits: (n, 2) float32, start and end logit of each token of the text.
         offsets: code-point range in the text for each of these tokens.
@@ -79,7 +81,14 @@ def best_spans(
     words = (
         ScoredSpan(*whole_words(text, offsets[s][0], offsets[e][1]), score=-score) for score, s, e in sorted(scored)
     )
-    return keep_apart(words, most=decoding.kept)
+    return keep_apart((span for span in words if _says_something(text[span.start : span.end])), most=decoding.kept)
+
+
+def _says_something(text: str) -> bool:
+    """Tell whether a text is more than function words and shortened titles; US and The Who are, the and Col are not."""
+    words = _WORD.findall(text)
+    capital = any(word.isupper() for word in words) or any(word[0].isupper() for word in words[1:])
+    return not words or capital or any(word.casefold() not in SAY_NOTHING for word in words)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,13 +121,12 @@ class _Words:
 
 
 def _breaks_something(text: str, start: int, end: int, breaks: Sequence[int], lists: Sequence[Sequence[int]]) -> int:
-    """Return how many of four faults a span has: a break, half a pair of brackets, half a list, a title alone."""
+    """Return how many of three faults a span has: a break, half a pair of brackets, half a list."""
     halved = _is_halved(text[start:end])
     if halved:  # the lone bracket may stand at its end only
         halved = _is_halved(text[slice(*whole_words(text, start, end))])
     crosses = bisect_right(breaks, start) < bisect_right(breaks, end - 1)
-    lone_title = text[start:end].casefold() in SHORT_TITLES
-    return halved + crosses + lone_title + any(_lacks_the_last(start, end, joints) for joints in lists)
+    return halved + crosses + any(_lacks_the_last(start, end, joints) for joints in lists)
 
 
 def _lacks_the_last(start: int, end: int, joints: Sequence[int]) -> bool:
@@ -143,6 +151,12 @@ def keep_apart(spans: Iterable[ScoredSpan], *, most: int) -> list[ScoredSpan]:
 
 TELLING = 4  # letters; shorter words stand twice in many answers
 
+SAY_NOTHING = SHORT_TITLES | frozenset(
+    "a an the this that these those it its he him his she her hers they them their theirs we us our ours you your yours"
+    " me my there who whom whose which what when where why how is are was were be been am has have had do does did would"
+    " could shall should of in on at to by with for from as into than after before since until while during throughout"
+    " and or but nor so if because".split()
+)
 _WORD = re.compile(r"[^\W_]+")
 _UNSPACED = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]")
 _EDGES = " \t\n.,;:!?\"'`“”‘’„«»…–—-*_|/\\"

@@ -175,13 +175,25 @@ def test_a_whole_list_is_preferred_to_items_without_the_last(start: str, end: st
     assert text[best.start : best.end] == expected
 
 
-@pytest.mark.parametrize(("title", "expected"), [("Col", "spokesman Col"), ("Envoy", "Envoy")])
-def test_a_shortened_title_alone_is_not_preferred(title: str, expected: str) -> None:
-    text = f"the spokesman {title} Ida Marlow called"
-    logits, places = scored(text, title, title)
-    logits[:2, 0] = 0, 2.7  # that the answer begins with the spokesman is nearly as likely
-    best = best_spans(logits, places, text, Decoding())[0]
-    assert text[best.start : best.end] == expected
+@pytest.mark.parametrize(
+    ("text", "start", "end", "answers"),
+    [
+        ("the spokesman Col Ida Marlow called", "Col", "Col", False),
+        ("the spokesman Envoy Ida Marlow called", "Envoy", "Envoy", True),
+        ("long after it the bridge closed", "after", "it", False),
+        ("on Monday us troops left", "us", "us", False),
+        ("on Monday US troops left", "US", "US", True),
+        ("on Monday The Who played", "The", "Who", True),
+        ("a sign that says % and nothing else", "%", "%", True),
+    ],
+)
+def test_function_words_and_a_shortened_title_alone_are_no_answer(
+    text: str, start: str, end: str, answers: bool
+) -> None:
+    logits, places = scored(text, start, end)
+    found = [text[span.start : span.end] for span in best_spans(logits, places, text, Decoding())]
+    likeliest = text[text.index(start) : text.index(end) + len(end)]
+    assert (found[0] == likeliest) == answers == (likeliest in found)
 
 
 @pytest.mark.parametrize(
