@@ -152,10 +152,10 @@ def keep_apart(spans: Iterable[ScoredSpan], *, most: int) -> list[ScoredSpan]:
 TELLING = 4  # letters; shorter words stand twice in many answers
 
 SAY_NOTHING = SHORT_TITLES | frozenset(
-    "a an the this that these those it its he him his she her hers they them their theirs we us our ours you your yours"
-    " me my there who whom whose which what when where why how is are was were be been am has have had do does did would"
-    " could shall should of in on at to by with for from as into than after before since until while during throughout"
-    " and or but nor so if because".split()
+    "a an the this that these those it its he him his she her hers they them their theirs we us our ours you your"
+    " yours me my there who whom whose which what when where why how is are was were be been am has have had do does"
+    " did would could shall should of in on at to by with for from as into than after before since until while during"
+    " throughout and or but nor so if because".split()
 )
 _WORD = re.compile(r"[^\W_]+")
 _UNSPACED = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]")
