@@ -20,8 +20,6 @@ from index.segmenting import BoundaryNet, check_sha256, lack_marks, words_and_ga
 WEIGHTS = Path(__file__).parent / "weights" / "marks.safetensors"
 WEIGHTS_SHA256 = "b2150df91374905cfbe9344af3375ebbcb0392291e032dba18ca23da13dd3488"
 
-SURE_OF_AN_END = 0.6  # the logit of a sentence's end is lowered by so much: a false one parts what belongs together
-
 
 class Mark(IntEnum):
     """What may have stood between two words where only a space is left."""
@@ -33,6 +31,8 @@ class Mark(IntEnum):
     PAUSE = 4
     JOINED = 5
 
+
+LOWERED = {Mark.SENTENCE: 0.6}  # a logit loses so much: a false end of a sentence parts what belongs together
 
 _WRITTEN = {Mark.SENTENCE: ". ", Mark.CLOSING: ") ", Mark.OPENING: " (", Mark.PAUSE: ", "}
 _CLITIC = re.compile(r" (?:s|t|d|m|ll|re|ve)\b")
@@ -77,8 +77,13 @@ class Restored:
 class Restorer:
     """Knows how to get the network, which is loaded when the first text lacks marks; keeps nothing else."""
 
-    def __init__(self, net: Callable[[], BoundaryNet]) -> None:
-        self._net = net
+    def __init__(self, net: Callable[[], BoundaryNet], lowered: Mapping[Mark, float] = LOWERED) -> None:
+        """``lowered``: what the logit of each kind of mark loses before the likeliest is taken."""
+        self._net, self._lowered = net, lowered
+
+    def lowering(self, lowered: Mapping[Mark, float]) -> Restorer:
+        """Return one with the same network that lowers other logits."""
+        return Restorer(self._net, lowered)
 
     def marks(self, text: str) -> dict[int, Mark]:
         """Return the likeliest mark of each gap that had one, by the gap's offset; only where the text lacks marks."""
@@ -87,7 +92,8 @@ class Restorer:
         if not any(bare):
             return {}
         logits = self._net().logits([word.of(text) for word in words], gaps)
-        logits[:, Mark.SENTENCE] -= SURE_OF_AN_END
+        for mark, loss in self._lowered.items():
+            logits[:, mark] -= loss
         likeliest = logits.argmax(axis=1).tolist()
         return {
             word.end: Mark(kind)

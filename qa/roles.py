@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-from qa.speech_words import CUES
+from qa.speech_words import CALLING, CUES
 
 # shortened titles: alone they do not tell who somebody is
 SHORT_TITLES = frozenset("sen gov gen col maj lt capt cmdr sgt adm brig rev st mr mrs ms dr prof".split())
@@ -17,12 +17,17 @@ _BEFORE_DESCRIPTION = re.compile(r"(?:,|\()? ?(?:(?:is|are|was|were) )?(?:(?:the
 _WORD = re.compile(r"[^\W_]+")
 _TITLES_AHEAD = re.compile(rf"(?: (?:{'|'.join(sorted(SHORT_TITLES))})\b\.?)*", re.IGNORECASE)
 _TELLS = re.compile(r"(?: [^\W_]+){0,2}? ([^\W_]+) that\b")
+_CALLS = re.compile(r" ([^\W_]+)(?: (?:it|him|her|them|this|that)|(?: [A-Z][^\W_]*){1,3}) (?:an?|the|as)\b")
 
 
 def is_teller(text: str, end: int, question: str) -> bool:
-    """Tell whether words are who tells what follows, where the question does not ask for it: "the WSJ | says that"."""
-    tells = _TELLS.match(text, end)
-    return tells is not None and tells[1].casefold() in CUES and not _asks_who_tells(question)
+    """Tell whether words are who tells what follows, where the question does not ask for it.
+
+    "the WSJ | says that", "a spokesman | called Rome a village".
+    """
+    tells, calls = _TELLS.match(text, end), _CALLS.match(text, end)
+    told = (tells and tells[1].casefold() in CUES) or (calls and calls[1].casefold() in CALLING)
+    return bool(told) and not _asks_who_tells(question)
 
 
 def _asks_who_tells(question: str) -> bool:

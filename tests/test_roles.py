@@ -24,9 +24,14 @@ def place(text: str) -> tuple[str, int, int]:
         ("The [minister] said that the faction rules it", "Who said that the faction rules it?", False),
         ("The minister said that the [faction] rules it", "Who controls it?", False),
         ("The [minister]. He said that the faction rules it", "Who controls it?", False),
+        ("the [spokesman] called East Karst a ruin", "Who rules East Karst?", True),
+        ("the [spokesman] described them as a menace", "Who rules East Karst?", True),
+        ("the [spokesman] called East Karst a ruin", "Who called East Karst a ruin?", False),
+        ("a [hurricane] called Rita approached the coast", "What was Rita?", False),
+        ("the [spokesman] called off the strike", "Who ended it?", False),
     ],
 )
-def test_who_only_tells_it_stands_before_a_verb_of_speech_and_that(marked: str, question: str, expected: bool) -> None:
+def test_who_only_tells_it_stands_before_what_is_told(marked: str, question: str, expected: bool) -> None:
     text, _, end = place(marked)
     assert is_teller(text, end, question) is expected
 

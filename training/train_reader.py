@@ -1,9 +1,13 @@
 """Train the reader's weights from the bundled encoder: ``python -m training.train_reader --data FOLDER --out FOLDER``.
 
 Several runs (``RUNS``), one after another, and the mean of their weights, which reads better than any of them (Wortsman
-et al. 2022, "Model soups"). Resumable (run the same command again) and, on one processor, the same weights for the same
-seeds: each batch is cut into fixed pieces whose gradients are added in order, so it does not matter which thread
-computed which. An NVIDIA GPU is used when PyTorch sees one; its sums may differ from run to run.
+et al. 2022, "Model soups"). That mean then learns to say of a text without its marks what it says of the same text
+with them (Hinton et al. 2015, "Distilling the Knowledge in a Neural Network"): again several runs (``TAUGHT``) and
+their mean.
+
+Resumable (run the same command again) and, on one processor, the same weights for the same seeds: each batch is cut
+into fixed pieces whose gradients are added in order, so it does not matter which thread computed which. An NVIDIA GPU
+is used when PyTorch sees one; its sums may differ from run to run.
 """
 
 from __future__ import annotations
@@ -27,10 +31,10 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from index import minilm
 from index.minilm import WIDTH
-from qa.restoring import load_restorer
-from qa.span_network import Pair, make_pairs
+from qa.span_network import Network, load_weights
+from training.items import Item, taught, tokenised
 from training.network import Batch, has_bfloat16_matrices, make_batch, score_tokens
-from training.reader_data import Example, Mixture, training_examples
+from training.reader_data import Mixture, training_examples
 
 FROZEN = ("words.weight", "positions.weight")
 READER = "reader.safetensors"
@@ -42,7 +46,8 @@ class Config:
     """What decides the weights of one run, besides the data.
 
     Attributes:
-        limit: examples per stage; 0 for all.
+        varied_marks: see `training.items.taught`; for ``TAUGHT`` alone.
+        limit: examples per stage, of both stages together for ``TAUGHT``; 0 for all.
         batches: end after so many; 0 for all.
     """
 
@@ -56,6 +61,7 @@ class Config:
     drop: float = 0.1
     relevance_weight: float = 0.5
     average: float = 0.995
+    varied_marks: bool = False
     limit: int = 0
     batches: int = 0
 
@@ -64,32 +70,19 @@ RUNS = (
     Config(seed=7),
     Config(seed=8, mixture=Mixture(stripped_fraction=0.65)),
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Item:
-    """A tokenised example: the answer's first and last piece as positions in the pair, 0 and 0 for none."""
-
-    pair: Pair
-    start: int
-    end: int
-
-
-def tokenised(examples: Sequence[Example]) -> list[Item]:
-    """Return items; examples whose answer was cut off by the length limit are dropped."""
-    tokenizer = minilm.load_tokenizer()
-    pairs = make_pairs(tokenizer, [e.question for e in examples], [e.passage for e in examples], load_restorer())
-    items = []
-    for example, pair in zip(examples, pairs, strict=True):
-        if not example.answers:
-            items.append(Item(pair, 0, 0))
-            continue
-        low, high = example.answers[0]
-        inside = [i for i, (a, b) in enumerate(pair.offsets) if a < high and b > low]
-        if inside and pair.offsets[inside[-1]][1] >= high:
-            shift = len(pair.question) + 2
-            items.append(Item(pair, inside[0] + shift, inside[-1] + shift))
-    return items
+_TAUGHT = Config(
+    seed=21,
+    mixture=Mixture(stripped_fraction=0.0),
+    learning_rate=5e-5,
+    warmup_fraction=0.08,
+    average=0.99,
+    limit=36_000,
+)
+TAUGHT = (
+    _TAUGHT,
+    replace(_TAUGHT, seed=22, limit=24_000, varied_marks=True),
+    replace(_TAUGHT, seed=23, limit=24_000, varied_marks=True),
+)
 
 
 def batches(stages: Sequence[Sequence[Item]], config: Config) -> Iterator[list[Item]]:
@@ -147,12 +140,22 @@ def batch_loss(
 ) -> Tensor:
     """Return cross-entropy of start and end, plus that of relevance, summed over examples."""
     marks, relevance = score_tokens(weights, batch, drop=drop)
-    starts, ends = torch.tensor([[i.start for i in items], [i.end for i in items]], device=marks.device)
-    span = F.cross_entropy(marks[..., 0], starts, reduction="sum") + F.cross_entropy(
-        marks[..., 1], ends, reduction="sum"
-    )
-    answered = (starts > 0).float()
-    return span / 2 + config.relevance_weight * F.binary_cross_entropy_with_logits(relevance, answered, reduction="sum")
+    likely = torch.tensor([item.relevance for item in items], device=marks.device)
+    relevance_loss = F.binary_cross_entropy_with_logits(relevance, likely, reduction="sum")
+    return span_loss(marks, items) / 2 + config.relevance_weight * relevance_loss
+
+
+def span_loss(marks: Tensor, items: Sequence[Item]) -> Tensor:
+    """Return cross-entropy of start plus that of end, (n, length, 2) logits against each item's labels."""
+    if all(item.labels is None for item in items):
+        starts, ends = torch.tensor([[i.start for i in items], [i.end for i in items]], device=marks.device)
+        return F.cross_entropy(marks[..., 0], starts, reduction="sum") + F.cross_entropy(
+            marks[..., 1], ends, reduction="sum"
+        )
+    labels = torch.zeros_like(marks)
+    for row, item in enumerate(items):
+        labels[row, : len(item.pair)] = torch.from_numpy(item.labels).to(marks)
+    return -(labels * marks.log_softmax(1)).sum()
 
 
 def rate(step: int, steps: int, config: Config) -> float:
@@ -161,12 +164,16 @@ def rate(step: int, steps: int, config: Config) -> float:
     return config.learning_rate * min((step + 1) / warm, max(0.0, (steps - step) / (steps - warm)))
 
 
-def train(stages: Sequence[Sequence[Item]], out: Path, config: Config) -> None:
-    """Train, saving a checkpoint now and then; continues from the checkpoint when there is one."""
+def train(stages: Sequence[Sequence[Item]], out: Path, config: Config, begin: dict[str, Tensor] | None = None) -> None:
+    """Train, saving a checkpoint now and then; continues from the checkpoint when there is one.
+
+    ``begin`` are the weights to begin with, by default `initial_weights`.
+    """
     torch.set_num_threads(1)
     device = "cuda" if torch.cuda.is_available() else "cpu"
     order = list(batches(stages, config))[: config.batches or None]
-    frozen, trained = ({n: t.to(device) for n, t in weights.items()} for weights in initial_weights(config.seed))
+    frozen, initial = initial_weights(config.seed)
+    frozen, trained = ({n: t.to(device) for n, t in weights.items()} for weights in (frozen, begin or initial))
     average = {name: tensor.clone() for name, tensor in trained.items()}
     for tensor in trained.values():
         tensor.requires_grad_()
@@ -245,23 +252,47 @@ def main() -> None:
     parser.add_argument("--limit", type=int, default=0, help="examples per stage, for a quick try")
     parser.add_argument("--batches", type=int, default=0, help="end each run after so many batches; 0 is all")
     args = parser.parse_args()
+    changed = {"batches": args.batches, **({"limit": args.limit} if args.limit else {})}
     folders = [args.out / f"seed-{run.seed}" for run in RUNS]
     for run, folder in zip(RUNS, folders, strict=True):
-        train_run(args.data, folder, replace(run, limit=args.limit or run.limit, batches=args.batches))
+        train_run(args.data, folder, replace(run, **changed))
+    teacher = args.out / "teacher"
+    teacher.mkdir(exist_ok=True)
+    save_weights(mean_weights(folders), teacher / READER)
+    folders = [args.out / f"taught-{run.seed}" for run in TAUGHT]
+    for run, folder in zip(TAUGHT, folders, strict=True):
+        teach(args.data, teacher, folder, replace(run, **changed))
     save_weights(mean_weights(folders), args.out / READER)
 
 
 def train_run(data: Path, out: Path, config: Config) -> None:
     """Train one run, unless the folder holds its weights; ``config.json`` there says how they were made."""
-    made, how = out / "config.json", json.dumps(asdict(config), indent=1)
+    if not _is_made(out, asdict(config)):
+        stages = [stage[: config.limit or None] for stage in training_examples(data, config.seed, config.mixture)]
+        train([tokenised(stage) for stage in stages], out, config)
+
+
+def teach(data: Path, teacher: Path, out: Path, config: Config) -> None:
+    """Train weights on, labelled by themselves (`training.items.taught`), unless the folder holds the result."""
+    sha256 = file_sha256(teacher)
+    if not _is_made(out, {**asdict(config), "teacher": sha256}):
+        rng = random.Random(config.seed)
+        examples = [e for stage in training_examples(data, config.seed, config.mixture) for e in stage]
+        rng.shuffle(examples)
+        network = Network(load_weights(teacher, sha256), minilm.load_tokenizer())
+        items = taught(network.score, examples[: config.limit or None], rng, varied_marks=config.varied_marks)
+        begin = {name: tensor.float() for name, tensor in sorted(load_file(str(teacher / READER)).items())}
+        train([items], out, config, begin)
+
+
+def _is_made(out: Path, config: dict[str, object]) -> bool:
+    """Tell whether a folder holds weights made in this way; it is made ready for them when it is new."""
+    made, how = out / "config.json", json.dumps(config, indent=1)
     if made.exists() and made.read_text() != how:
         raise SystemExit(f"{out} holds weights made in another way. Name another --out, or delete it.")
-    if (out / READER).exists():
-        return
     out.mkdir(parents=True, exist_ok=True)
     made.write_text(how)
-    stages = [stage[: config.limit or None] for stage in training_examples(data, config.seed, config.mixture)]
-    train([tokenised(stage) for stage in stages], out, config)
+    return (out / READER).exists()
 
 
 if __name__ == "__main__":
