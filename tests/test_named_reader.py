@@ -261,7 +261,7 @@ def test_the_best_span_is_the_best_of_all_spans(noise: NamedReader) -> None:
     """All pairs of start and end of a text that fits one window, as the model itself marks them."""
     import torch
 
-    question, text = "Who?", "Ida built a bridge, 9 m 😀"
+    question, text = "Who?", "Ida built one bridge, 9 m 😀"
     encoded = noise._tokenizer(question, text, return_offsets_mapping=True, return_tensors="pt")
     offsets, side = encoded.pop("offset_mapping")[0].tolist(), encoded.sequence_ids(0)
     with torch.inference_mode():

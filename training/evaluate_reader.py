@@ -444,12 +444,11 @@ def main() -> None:
     examples = read_squad(args.data / "squad2" / "dev-half-v2.0.json", "squad2")
     digest = file_sha256(args.weights)
     if args.action == "calibrate":
-        card = args.weights / "reader.json"
-        card.write_text(json.dumps({"sha256": digest}))
         network = Network(load_weights(args.weights, digest), minilm.load_tokenizer())
         calibration, figures = calibrate(network, examples, args.data, args.seed)
         kept = {f.name: getattr(calibration, f.name) for f in fields(calibration)}
-        card.write_text(json.dumps({"sha256": digest, **kept, "dev": figures}, indent=2) + "\n")
+        card = {"sha256": digest, **kept, "dev": figures}
+        (args.weights / "reader.json").write_text(json.dumps(card, indent=2) + "\n")
     else:
         network = Network(load_weights(args.weights, digest), minilm.load_tokenizer())
         figures = report(network, load_calibration(args.weights), examples, args.data)
