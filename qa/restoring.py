@@ -75,7 +75,7 @@ class Restored:
 
 
 class Restorer:
-    """Knows how to get the network, which is loaded when the first text lacks marks; keeps nothing else."""
+    """Knows how to get the network, which is loaded when the first text lacks marks, and what its logits lose."""
 
     def __init__(self, net: Callable[[], BoundaryNet], lowered: Mapping[Mark, float] = LOWERED) -> None:
         """``lowered``: what the logit of each kind of mark loses before the likeliest is taken."""

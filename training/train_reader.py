@@ -252,16 +252,18 @@ def main() -> None:
     parser.add_argument("--limit", type=int, default=0, help="examples per stage, for a quick try")
     parser.add_argument("--batches", type=int, default=0, help="end each run after so many batches; 0 is all")
     args = parser.parse_args()
-    changed = {"batches": args.batches, **({"limit": args.limit} if args.limit else {})}
-    folders = [args.out / f"seed-{run.seed}" for run in RUNS]
-    for run, folder in zip(RUNS, folders, strict=True):
-        train_run(args.data, folder, replace(run, **changed))
+    runs, taught_runs = (
+        [replace(run, limit=args.limit or run.limit, batches=args.batches) for run in some] for some in (RUNS, TAUGHT)
+    )
+    folders = [args.out / f"seed-{run.seed}" for run in runs]
+    for run, folder in zip(runs, folders, strict=True):
+        train_run(args.data, folder, run)
     teacher = args.out / "teacher"
     teacher.mkdir(exist_ok=True)
     save_weights(mean_weights(folders), teacher / READER)
-    folders = [args.out / f"taught-{run.seed}" for run in TAUGHT]
-    for run, folder in zip(TAUGHT, folders, strict=True):
-        teach(args.data, teacher, folder, replace(run, **changed))
+    folders = [args.out / f"taught-{run.seed}" for run in taught_runs]
+    for run, folder in zip(taught_runs, folders, strict=True):
+        teach(args.data, teacher, folder, run)
     save_weights(mean_weights(folders), args.out / READER)
 
 
