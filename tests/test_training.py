@@ -87,7 +87,7 @@ def test_a_teachers_answer_labels_the_same_words_of_the_stripped_text(monkeypatc
         first = len(pair.question) + 2
         told = [first + i for i, (start, end) in enumerate(pair.offsets) if text[start:end] in ("1", "metres")]
         logits[[told[0], told[1]], [0, 1]] = 20
-        logits[1 : first - 1] = 40  # what the question's tokens get means nothing
+        logits[1 : first - 1] = 200  # what the question's tokens get means nothing
         return logits, math.log(3)
 
     monkeypatch.setattr(items, "AS_WRITTEN", 0.0)
