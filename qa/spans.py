@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 import unicodedata
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from qa.roles import SHORT_TITLES
@@ -26,7 +27,7 @@ class Decoding:
         kept: so many spans that do not overlap stay.
         broken: what a span loses that runs over the end of a sentence, one that holds half a pair of brackets, one
             that holds items of a list without the last, and one that holds a word twice: most are two answers, the
-            marks between them being lost.
+            marks between them being lost. One that begins or ends within a name loses it as well.
         short: words up to which a span loses nothing by its length.
         word: what each further word costs.
     """
@@ -69,13 +70,14 @@ def best_spans(
     """
     starts = (-logits[:, 0]).argsort(kind="stable")[: decoding.ends].tolist()
     ends = (-logits[:, 1]).argsort(kind="stable")[: decoding.ends].tolist()
-    written = _Words.of(text)
+    written = _Words.of(text, {at for at, end in offsets if text[at:end].isspace()})
     scored = []
     for s in starts:
         for e in ends:
             if s <= e < s + decoding.longest:
                 start, end = offsets[s][0], offsets[e][1]
-                broken = _breaks_something(text, start, end, breaks, lists) + written.repeat(start, end)
+                broken = _breaks_something(text, start, end, breaks, lists)
+                broken += written.repeat(start, end) + written.halve_names(start, end)
                 cost = decoding.broken * broken + decoding.word * max(0, written.count(start, end) - decoding.short)
                 scored.append((cost - float(logits[s, 0] + logits[e, 1]), s, e))
     words = (
@@ -93,13 +95,22 @@ def _says_something(text: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class _Words:
-    """Where the words of a text begin, and where the first ends that is the second of its kind from each one on."""
+    """Where the words of a text begin and end, and what a span must not do to them.
+
+    Attributes:
+        starts, ends: places in the text, ascending.
+        second: where the first word ends that is the second of its kind, from each word on.
+        within: whether a name goes on from the word before, for each word and after the last.
+    """
 
     starts: list[int]
+    ends: list[int]
     second: list[int]
+    within: list[bool]
 
     @classmethod
-    def of(cls, text: str) -> _Words:
+    def of(cls, text: str, marked: Container[int]) -> _Words:
+        """``marked``: the places of spaces that are read as marks."""
         found = list(_WORD.finditer(text))
         ends: dict[str, int] = {}
         second = [len(text) + 1] * (len(found) + 1)
@@ -109,7 +120,13 @@ class _Words:
             if len(word) >= TELLING:
                 second[number] = min(second[number], ends.get(word, len(text) + 1))
                 ends[word] = found[number].end()
-        return cls([match.start() for match in found], second)
+        names = [_is_of_a_name(match[0]) for match in found]
+        within = [
+            names[i] and names[i + 1] and text[a.end() : b.start()] == " " and a.end() not in marked
+            for i, (a, b) in enumerate(pairwise(found))
+        ]
+        starts, last = [match.start() for match in found], [match.end() for match in found]
+        return cls(starts, last, second, [False, *within, False])
 
     def count(self, start: int, end: int) -> int:
         """Return how many words begin in a range."""
@@ -118,6 +135,15 @@ class _Words:
     def repeat(self, start: int, end: int) -> bool:
         """Tell whether a word of ``TELLING`` letters or more stands twice in a range."""
         return self.second[bisect_left(self.starts, start)] <= end
+
+    def halve_names(self, start: int, end: int) -> int:
+        """Return at how many ends of a range, widened to whole words, a name goes on: 0 to 2."""
+        return self.within[bisect_right(self.ends, start)] + self.within[bisect_left(self.starts, end)]
+
+
+def _is_of_a_name(word: str) -> bool:
+    """Tell whether a word has a capital, and is neither a function word nor initials: US Army is army, too."""
+    return word[0].isupper() and not (len(word) > 1 and word.isupper()) and word.casefold() not in SAY_NOTHING
 
 
 def _breaks_something(text: str, start: int, end: int, breaks: Sequence[int], lists: Sequence[Sequence[int]]) -> int:

@@ -175,6 +175,42 @@ def test_a_whole_list_is_preferred_to_items_without_the_last(start: str, end: st
     assert text[best.start : best.end] == expected
 
 
+def likely(text: str, half: str, whole: str) -> tuple[np.ndarray, list[tuple[int, int]]]:
+    """Logits by which a half is the best span and the whole nearly so."""
+    places = [(match.start(), match.end()) for match in re.finditer(r"\S+", text)]
+    logits = np.zeros((len(places), 2), dtype=np.float32)
+    words = [text[a:b] for a, b in places]
+    for score, span in ((2.7, whole.split()), (3, half.split())):
+        logits[words.index(span[0]), 0] = logits[words.index(span[-1]), 1] = score
+    return logits, places
+
+
+@pytest.mark.parametrize(
+    ("text", "half", "whole", "whole_is_better"),
+    [
+        ("cheered when Ida Marlow spoke", "Ida", "Ida Marlow", True),
+        ("cheered near Fort Marlow today", "Marlow", "Fort Marlow", True),
+        ("cheered near Fort Marlow-Adams today", "Marlow-Adams", "Fort Marlow-Adams", True),
+        ("cheered near Blue bridges today", "Blue", "Blue bridges", False),
+        ("cheered The Greens today", "Greens", "The Greens", False),
+        ("cheered US Marines today", "Marines", "US Marines", False),
+        ("cheered Ida, Marlow spoke", "Ida,", "Ida, Marlow", False),
+    ],
+)
+def test_a_whole_name_is_preferred_to_half_of_it(text: str, half: str, whole: str, *, whole_is_better: bool) -> None:
+    best = best_spans(*likely(text, half, whole), text, Decoding())[0]
+    assert text[best.start : best.end] == (whole if whole_is_better else half.strip(","))
+
+
+def test_names_that_are_read_with_a_mark_between_them_are_two() -> None:
+    text = "cheered when Ida Marlow spoke"  # as it is; the reader sees "Ida, Marlow"
+    logits, places = likely(text, "Ida", "Ida Marlow")
+    space = text.index(" Marlow")
+    with_mark = [*places[:3], (space, space + 1), *places[3:]]
+    best = best_spans(np.insert(logits, 3, 0, axis=0), with_mark, text, Decoding())[0]
+    assert text[best.start : best.end] == "Ida"
+
+
 @pytest.mark.parametrize(
     ("text", "start", "end", "answers"),
     [
