@@ -64,7 +64,7 @@ def best_spans(
 
     Args:
         logits: (n, 2) float32, start and end logit of each token of the text.
-        offsets: code-point range in the text for each of these tokens.
+        offsets: code-point range in the text for each of these tokens; that of a mark which the text lacks is a space.
         breaks: where a sentence ends and the next begins, ascending; whole spans are preferred (``Decoding.broken``).
         lists: where the items of each list part, see `qa.restoring.Restored`.
     """
