@@ -142,7 +142,7 @@ class _Words:
 
 
 def _is_of_a_name(word: str) -> bool:
-    """Tell whether a word has a capital, and is neither a function word nor initials: US Army is army, too."""
+    """Tell whether a word has a capital, and is neither a function word nor initials: NATO Marines are Marines."""
     return word[0].isupper() and not (len(word) > 1 and word.isupper()) and word.casefold() not in SAY_NOTHING
 
 
