@@ -134,6 +134,7 @@ class NamedReader:
                     window.offsets,
                     passages[window.passage],
                     DECODING,
+                    question=question,
                     breaks=breaks[window.passage],
                     lists=lists[window.passage],
                 )

@@ -1,6 +1,7 @@
-"""What part candidate words play: who only tells what is asked, and what a name that is asked for is. Pure.
+"""What part candidate words play: who only tells what is asked, what a name is, what repeats the question. Pure.
 
-Both are evidence for the calibration (`qa.span_reader.Evidence`); neither decides alone.
+The first two are evidence for the calibration (`qa.span_reader.Evidence`) and do not decide alone; what only repeats
+the question is no answer (`qa.spans.best_spans`).
 """
 
 from __future__ import annotations
@@ -16,6 +17,11 @@ _WHO_IS = re.compile(r"\s*who(?:'s|’s| is| are| was| were) (?:the |an? )?([^\W
 _BEFORE_DESCRIPTION = re.compile(r"(?:,|\()? ?(?:(?:is|are|was|were) )?(?:(?:the|an?) )?$", re.IGNORECASE)
 _WORD = re.compile(r"[^\W_]+")
 _TITLES_AHEAD = re.compile(rf"(?: (?:{'|'.join(sorted(SHORT_TITLES))})\b\.?)*", re.IGNORECASE)
+_CHOICE = re.compile(
+    r"\s*(?:is|are|was|were|do|does|did|has|have|had|can|could|may|might|must|shall|should|will|would)\b"
+    r"|.*\b(?:or|between|versus|vs|which of)\b",
+    re.IGNORECASE | re.DOTALL,
+)
 _TELLS = re.compile(r"(?: [^\W_]+){0,2}? ([^\W_]+) that\b")
 _CALLS = re.compile(r" ([^\W_]+)(?: (?:it|him|her|them|this|that)|(?: [A-Z][^\W_]*){1,3}) (?:an?|the|as)\b")
 
@@ -33,6 +39,14 @@ def is_teller(text: str, end: int, question: str) -> bool:
 def _asks_who_tells(question: str) -> bool:
     words = {word.casefold() for word in _WORD.findall(question)}
     return "according" in words or not words.isdisjoint(CUES)
+
+
+def echoed_words(question: str) -> frozenset[str]:
+    """Return the words, in lower case, that answer nothing since the question says them: "long" of how long it was.
+
+    None where the question gives what to choose from: is it long? is it long or short?
+    """
+    return frozenset() if _CHOICE.match(question) else frozenset(_WORD.findall(question.casefold()))
 
 
 def asked_name(question: str) -> str:

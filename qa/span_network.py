@@ -119,7 +119,14 @@ class Candidate:
 
 
 def decode(
-    pair: Pair, text: str, marks: Floats, relevance: float, decoding: Decoding, breaks: Sequence[int] = ()
+    pair: Pair,
+    text: str,
+    marks: Floats,
+    relevance: float,
+    decoding: Decoding,
+    *,
+    question: str = "",
+    breaks: Sequence[int] = (),
 ) -> list[Candidate]:
     """Return the best spans of a passage, best first; equal scores keep text order.
 
@@ -130,7 +137,7 @@ def decode(
     first = len(pair.question) + 2
     logits = marks[first : first + len(pair.passage)]
     null = float(marks[0, 0] + marks[0, 1])
-    spans = best_spans(logits, pair.offsets, text, decoding, breaks=breaks, lists=pair.lists)
+    spans = best_spans(logits, pair.offsets, text, decoding, question=question, breaks=breaks, lists=pair.lists)
     return [Candidate(span.start, span.end, span.score - null, relevance) for span in spans]
 
 
@@ -164,7 +171,7 @@ class Network:
         question, passage, breaks = asked
         (pair,) = make_pairs(self._tokenizer, [question], [passage], self._restorer)
         marks, relevance = self.score(pair)
-        return decode(pair, passage, marks, relevance, DECODING, breaks)
+        return decode(pair, passage, marks, relevance, DECODING, question=question, breaks=breaks)
 
     def score(self, pair: Pair) -> tuple[Floats, float]:
         """Return start and end logit of each token, (length, 2) float32, and the logit that the passage answers.

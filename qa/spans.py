@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from qa.roles import SHORT_TITLES
+from qa.roles import SHORT_TITLES, echoed_words
 
 if TYPE_CHECKING:
     import numpy as np
@@ -55,12 +55,14 @@ def best_spans(
     text: str,
     decoding: Decoding,
     *,
+    question: str = "",
     breaks: Sequence[int] = (),
     lists: Sequence[Sequence[int]] = (),
 ) -> list[ScoredSpan]:
     """Return the spans of the highest start plus end logit, best first; equal scores keep text order.
 
-    None is without a word that says something: "the", "after it" or "Col" alone are no answers.
+    None is without a word that says something: "the", "after it" or "Col" alone are no answers, nor is what only
+    repeats the question (`qa.roles.echoed_words`).
 
     Args:
         logits: (n, 2) float32, start and end logit of each token of the text.
@@ -83,14 +85,19 @@ def best_spans(
     words = (
         ScoredSpan(*whole_words(text, offsets[s][0], offsets[e][1]), score=-score) for score, s, e in sorted(scored)
     )
-    return keep_apart((span for span in words if _says_something(text[span.start : span.end])), most=decoding.kept)
+    echoed = echoed_words(question)
+    telling = (span for span in words if _says_something(text[span.start : span.end], echoed))
+    return keep_apart(telling, most=decoding.kept)
 
 
-def _says_something(text: str) -> bool:
-    """Tell whether a text is more than function words and shortened titles; US and The Who are, the and Col are not."""
+def _says_something(text: str, echoed: Container[str]) -> bool:
+    """Tell whether a text is more than function words, shortened titles, and words of the question in lower case.
+
+    US and The Who are, the and Col are not.
+    """
     words = _WORD.findall(text)
     capital = any(word.isupper() for word in words) or any(word[0].isupper() for word in words[1:])
-    return not words or capital or any(word.casefold() not in SAY_NOTHING for word in words)
+    return not words or capital or any(word.casefold() not in SAY_NOTHING and word not in echoed for word in words)
 
 
 @dataclass(frozen=True, slots=True)

@@ -221,6 +221,12 @@ def test_items_of_a_list_without_the_last_lose_what_a_broken_span_loses(marker: 
     assert best.score == pytest.approx(0.841131, abs=1e-4)
 
 
+def test_what_only_repeats_the_question_is_no_answer(marker: NamedReader) -> None:
+    passage = readable("Some say ida marlow, and nobody knows.")
+    assert "ida marlow" in map(words_of, marker.read(query("Who built it?"), [passage]))
+    assert "ida marlow" not in map(words_of, marker.read(query("Where was Ida Marlow built?"), [passage]))
+
+
 def test_a_passage_without_the_words_is_no_answer(marker: NamedReader) -> None:
     there, elsewhere = readable(TEXT, rank=2), readable("The bridge was closed in 1951.", rank=1)
     readings = marker.read(query("Who built the bridge?"), [elsewhere, there])

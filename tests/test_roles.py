@@ -1,4 +1,4 @@
-"""Who only tells it, and what a name is: by the words around a candidate."""
+"""Who only tells it, what a name is, and what repeats the question: by a candidate and the words around it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qa.roles import is_description, is_teller
+from qa.roles import echoed_words, is_description, is_teller
 
 
 def place(text: str) -> tuple[str, int, int]:
@@ -54,6 +54,22 @@ def test_who_only_tells_it_stands_before_what_is_told(marked: str, question: str
 )
 def test_what_a_name_is_stands_beside_it(marked: str, question: str, expected: bool) -> None:
     assert is_description(*place(marked), question) is expected
+
+
+@pytest.mark.parametrize(
+    ("question", "expected"),
+    [
+        ("How long did the Siege last?", {"how", "long", "did", "the", "siege", "last"}),
+        ("siege of Ostmark", {"siege", "of", "ostmark"}),
+        ("which port did the orchard lose", {"which", "port", "did", "the", "orchard", "lose"}),
+        ("Was the siege long?", set()),
+        ("Which was longer, the siege or the truce?", set()),
+        ("Who won the war between lords and peasants?", set()),
+        ("", set()),
+    ],
+)
+def test_words_of_the_question_answer_nothing_unless_it_gives_a_choice(question: str, expected: set[str]) -> None:
+    assert echoed_words(question) == expected
 
 
 WORDS = st.lists(st.sampled_from("who is Ida Marlow said that by walls secured , ( the 東京 é".split())).map(" ".join)

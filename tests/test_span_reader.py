@@ -237,6 +237,32 @@ def test_function_words_and_a_shortened_title_alone_are_no_answer(
 
 
 @pytest.mark.parametrize(
+    ("start", "end", "question", "answers"),
+    [
+        ("long", "long", "How long did it last?", False),
+        ("after", "long", "How long did it last?", False),
+        ("long", "siege", "How long did it last?", True),
+        ("long", "long", "Was it long?", True),
+        ("Ostmark", "Ostmark", "Who won the war of Ostmark?", True),
+    ],
+)
+def test_what_only_repeats_the_question_is_no_answer(start: str, end: str, question: str, answers: bool) -> None:
+    text = "after it the long siege of nine years Ostmark fell"
+    found = best_spans(*scored(text, start, end), text, Decoding(), question=question)
+    likeliest = text[text.index(start) : text.index(end) + len(end)]
+    said = [text[span.start : span.end] for span in found]
+    assert (said[0] == likeliest) == answers == (likeliest in said)
+
+
+@pytest.mark.model
+def test_the_network_does_not_answer_with_the_question(reader: SpanReader) -> None:
+    text = "The long war has displaced many people from their homes in the north of the country"
+    found = reader.read(query("How long has the war lasted?"), [readable(text)])
+    assert found
+    assert "long" not in [text[reading.answer.start : reading.answer.end] for reading in found]
+
+
+@pytest.mark.parametrize(
     ("text", "start", "end", "expected"),
     [
         ("called the Blue Forest near the Forest house", "Blue", "house", "Blue Forest"),
