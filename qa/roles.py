@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from qa.speech_words import CALLING, CUES
+from qa.speech_words import AUXILIARIES, CALLING, CUES
 
 # shortened titles: alone they do not tell who somebody is
 SHORT_TITLES = frozenset("sen gov gen col maj lt capt cmdr sgt adm brig rev st mr mrs ms dr prof".split())
@@ -18,8 +18,7 @@ _BEFORE_DESCRIPTION = re.compile(r"(?:,|\()? ?(?:(?:is|are|was|were) )?(?:(?:the
 _WORD = re.compile(r"[^\W_]+")
 _TITLES_AHEAD = re.compile(rf"(?: (?:{'|'.join(sorted(SHORT_TITLES))})\b\.?)*", re.IGNORECASE)
 _CHOICE = re.compile(
-    r"\s*(?:is|are|was|were|do|does|did|has|have|had|can|could|may|might|must|shall|should|will|would)\b"
-    r"|.*\b(?:or|between|versus|vs|which of)\b",
+    rf"\s*(?:{'|'.join(sorted(AUXILIARIES | {'shall'}))})\b|.*\b(?:or|between|versus|vs|which of)\b",
     re.IGNORECASE | re.DOTALL,
 )
 _TELLS = re.compile(r"(?: [^\W_]+){0,2}? ([^\W_]+) that\b")

@@ -63,8 +63,13 @@ def test_what_a_name_is_stands_beside_it(marked: str, question: str, expected: b
         ("siege of Ostmark", {"siege", "of", "ostmark"}),
         ("which port did the orchard lose", {"which", "port", "did", "the", "orchard", "lose"}),
         ("Was the siege long?", set()),
+        ("shall the port be closed", set()),
+        ("Ismail took which port?", {"ismail", "took", "which", "port"}),
         ("Which was longer, the siege or the truce?", set()),
         ("Who won the war between lords and peasants?", set()),
+        ("lords vs peasants: who won?", set()),
+        ("Who won, lords versus peasants?", set()),
+        ("Which of the lords won?", set()),
         ("", set()),
     ],
 )

@@ -215,6 +215,14 @@ def test_names_that_are_read_with_a_mark_between_them_are_two() -> None:
     assert text[best.start : best.end] == "Ida"
 
 
+def assert_likeliest_is_found(text: str, start: str, end: str, question: str, *, found: bool) -> None:
+    """The words from one to another have the highest score: they come first, or are not among the spans."""
+    likeliest = text[text.index(start) : text.index(end) + len(end)]
+    spans = best_spans(*scored(text, start, end), text, Decoding(), question=question)
+    said = [text[span.start : span.end] for span in spans]
+    assert (said[0] == likeliest) == found == (likeliest in said)
+
+
 @pytest.mark.parametrize(
     ("text", "start", "end", "answers"),
     [
@@ -230,10 +238,7 @@ def test_names_that_are_read_with_a_mark_between_them_are_two() -> None:
 def test_function_words_and_a_shortened_title_alone_are_no_answer(
     text: str, start: str, end: str, answers: bool
 ) -> None:
-    logits, places = scored(text, start, end)
-    found = [text[span.start : span.end] for span in best_spans(logits, places, text, Decoding())]
-    likeliest = text[text.index(start) : text.index(end) + len(end)]
-    assert (found[0] == likeliest) == answers == (likeliest in found)
+    assert_likeliest_is_found(text, start, end, "", found=answers)
 
 
 @pytest.mark.parametrize(
@@ -248,10 +253,7 @@ def test_function_words_and_a_shortened_title_alone_are_no_answer(
 )
 def test_what_only_repeats_the_question_is_no_answer(start: str, end: str, question: str, answers: bool) -> None:
     text = "after it the long siege of nine years Ostmark fell"
-    found = best_spans(*scored(text, start, end), text, Decoding(), question=question)
-    likeliest = text[text.index(start) : text.index(end) + len(end)]
-    said = [text[span.start : span.end] for span in found]
-    assert (said[0] == likeliest) == answers == (likeliest in said)
+    assert_likeliest_is_found(text, start, end, question, found=answers)
 
 
 @pytest.mark.model
