@@ -205,7 +205,7 @@ def _is_day(word: str) -> bool:
 
 def with_title(words: Words, first: int, last: int, question: str) -> tuple[int, int]:
     """Take the titles before a name, and a first name between, unless the question names them: Col Myles Caggins."""
-    asked = _WORD.findall(question.casefold())
+    asked = _asked_words(question)
     at = first
     while at > first - 3 and is_name(words[at]) and words.touch(at - 1) and is_name(words[at - 1]):
         at -= 1
@@ -235,12 +235,18 @@ def _names_on(words: Words, number: int, question: str, *, step: int) -> int:
 
     0 where they are more than ``MOST_NAMES``: so many are no one name.
     """
-    asked, count = _WORD.findall(question.casefold()), 0
+    asked, count = _asked_words(question), 0
     while number > 0 and words.touch(number if step < 0 else number - 1) and is_name(words[number]):
         if words.low(number) in asked or (step < 0 and _owns(words[number])):
             break
         count, number = count + 1, number + step
     return count if count <= MOST_NAMES else 0
+
+
+def _asked_words(question: str) -> set[str]:
+    """Return the words of a question; one that owns something also without its ending: Marlow of Marlow's name."""
+    words = _WORD.findall(question.casefold())
+    return {*words, *(word[:-2] for word in words if _owns(word))}
 
 
 def _owns(word: str) -> bool:

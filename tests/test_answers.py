@@ -87,6 +87,11 @@ def test_in_text_with_punctuation_a_name_comes_with_the_capitals_beside_it(
     assert whole(text, marked, "Which river?") == expected
 
 
+@pytest.mark.parametrize("question", ["What is Marlow's first name?", "What is Marlow’s first name?"])
+def test_the_name_that_the_question_says_whose_it_is_is_not_taken_in(question: str) -> None:
+    assert whole("Then, at noon, Ida Marlow left it.", "Ida", question) == "Ida"
+
+
 def test_a_description_of_the_name_asked_about_comes_with_whose_it_is() -> None:
     text = "in what United Nations emergency relief coordinator Mark Lowcock called the biggest story"
     marked = "emergency relief coordinator"
