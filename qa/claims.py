@@ -6,7 +6,7 @@ Two claims differ only where both cannot be true: a false "sources differ" is wo
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from itertools import combinations
 
@@ -24,6 +24,10 @@ SAME_STATEMENT = 0.6  # of the words of two segments, both together, stand in bo
 
 _ASKS_FOR_A_NAME = re.compile(r"\s*[Ww]ho(?:m|ever)?\b(?!['’]s [A-Z]| (?:is|was|are|were) [A-Z])")
 _ASKS_WHICH = re.compile(r"\s*(?:what|which)((?: \w+){1,3})", re.IGNORECASE)  # "which terrorist organization"
+# what rules or fights is one of these, and what a text calls by one name a question may call by another
+_BODIES = frozenset(
+    "alliance army coalition faction force group militia movement organisation organization party".split()
+)
 _DEFINITE = re.compile(r"the\b", re.IGNORECASE)
 _THE_BEFORE = re.compile(r"\bthe\W*\Z", re.IGNORECASE)
 _RELATIVE_CLAUSE = re.compile(r"\W*(?:which|who|that)\b")
@@ -52,7 +56,7 @@ def names_first(readings: Sequence[Reading], question: str) -> list[Reading]:
     In "the organization which rules the town, Hayat Tahrir al Sham" a reader prefers the words nearest to those of the
     question. Of one thing described by a clause, a name that follows in the same segment takes the probability when
     its own is not far below. "Which organization rules the town?" has said what "the organization" says, so it asks
-    the same. "Who is Mark Lowcock?" wants the description.
+    the same, and so does "Which group". "Who is Mark Lowcock?" wants the description.
     """
     which = _ASKS_WHICH.match(question)
     kinds = which[1].casefold().split() if which else []
@@ -62,11 +66,17 @@ def names_first(readings: Sequence[Reading], question: str) -> list[Reading]:
     names = [one for one in readings if _names(_text(one)) and not asked.issuperset(key_words(_text(one)))]
     found = []
     for reading in readings:
-        told = not kinds or _text(reading).casefold().split()[-1] in kinds
+        told = not kinds or _is_of_a_kind(_text(reading), kinds)
         following = [name for name in names if _follows(name, reading)] if told and _is_described(reading) else []
         best = max(following, key=lambda name: name.score, default=None)
         found.append(replace(best, score=reading.score) if best else reading)
     return sorted(found, key=lambda reading: -reading.score)
+
+
+def _is_of_a_kind(text: str, kinds: Collection[str]) -> bool:
+    """Tell whether words name what one of these kinds is: "the organization", asked for as organization or as group."""
+    called = text.casefold().split()[-1]
+    return called in kinds or (called in _BODIES and not _BODIES.isdisjoint(kinds))
 
 
 def _names(text: str) -> bool:

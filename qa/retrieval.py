@@ -35,6 +35,14 @@ STOPWORDS = frozenset(
     " whom whose why will with would you your yours".split()
 )
 
+# what a question says its answer is is no content either: a text names the group, and seldom says beside it what it is
+_KINDS = (
+    "groups?|factions?|organi[sz]ations?|part(?:y|ies)|compan(?:y|ies)|countr(?:y|ies)|nations?|nationalit(?:y|ies)"
+    "|cit(?:y|ies)|towns?|places?|persons?|people|years?|months?|days?|dates?|time|centur(?:y|ies)|decades?"
+    "|percent(?:age)?|numbers?|amounts?|names?|terms?|kinds?|sorts?|types?"
+)
+_ASKED_KIND = re.compile(rf"^\W*(?:\w+ )?(?:which|what) (?:{_KINDS})\b", re.IGNORECASE)
+
 
 @dataclass(frozen=True, slots=True)
 class RetrievalConfig:
@@ -162,7 +170,8 @@ def lexical_terms(text: str) -> list[str]:
 
 def _content_words(text: str) -> list[str]:
     composed = unicodedata.normalize("NFC", text)  # as words are looked up
-    return [word for word in re.findall(r"\w+", composed) if word.casefold() not in STOPWORDS]
+    asked = _ASKED_KIND.sub("", composed)
+    return [word for word in re.findall(r"\w+", asked) if word.casefold() not in STOPWORDS]
 
 
 def _allowed_ids(snapshot: Snapshot, filters: Filters | None) -> npt.NDArray[np.int64] | None:

@@ -105,6 +105,12 @@ def test_content_words_carry_their_rarity(build: Build, index_dir: Path) -> None
     assert terms[2].idf > terms[0].idf > 0
 
 
+def test_what_kind_of_thing_a_question_asks_for_is_no_content_word() -> None:
+    assert lexical_terms("Which countries share the Danube?") == ["share", "danub"]
+    assert lexical_terms("In what year did the country share it?") == ["countri", "share"]
+    assert lexical_terms("What kind?") == ["what", "kind"]
+
+
 def test_a_question_of_common_words_alone_is_still_looked_up() -> None:
     assert lexical_terms("who is it?") == ["who", "is", "it"]
     assert lexical_terms("who controls the controls of Idlib?") == ["control", "idlib"]
