@@ -6,7 +6,7 @@ Two claims differ only where both cannot be true: a false "sources differ" is wo
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import combinations
 
@@ -73,7 +73,7 @@ def names_first(readings: Sequence[Reading], question: str) -> list[Reading]:
     return sorted(found, key=lambda reading: -reading.score)
 
 
-def _is_of_a_kind(text: str, kinds: Collection[str]) -> bool:
+def _is_of_a_kind(text: str, kinds: Sequence[str]) -> bool:
     """Tell whether words name what one of these kinds is: "the organization", asked for as organization or as group."""
     called = text.casefold().split()[-1]
     return called in kinds or (called in _BODIES and not _BODIES.isdisjoint(kinds))
