@@ -11,7 +11,6 @@ import json
 import random
 import re
 import tempfile
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cache
@@ -388,23 +387,6 @@ def _clapnq(network: Network, calibration: Calibration, data: Path) -> dict[str,
     return {**figures, "clapnq_auc": area_under_curve(*sure)}
 
 
-def time_reading(reader: SpanReader, examples: Sequence[Example]) -> float:
-    """Return the median milliseconds to read 8 passages of 150 words, over 15 questions."""
-    words = " ".join(e.passage for e in examples[:3000:10]).split()
-    texts = [" ".join(words[i * 150 : i * 150 + 150]) for i in range(120)]
-    took = []
-    for n in range(15):
-        eight = [
-            Citation.from_document(Document.from_raw(t, Source("p")), Span(0, len(t))) for t in texts[n * 8 : n * 8 + 8]
-        ]
-        readables = [Readable(Passage(i, 0.5, 0.5, 1.0, c), (c.span,)) for i, c in enumerate(eight, 1)]
-        query = Query(examples[n * 50].question, np.zeros(384, dtype=np.float32), ())
-        began = time.perf_counter()
-        reader.read(query, readables)
-        took.append((time.perf_counter() - began) * 1000)
-    return float(np.median(took))
-
-
 def ask_text(reader: SpanReader, text: str, questions: Sequence[str], *, words: int = 150, step: int = 100) -> None:
     """Print the first readings of each question over one text, cut into overlapping windows of words."""
     document = Document.from_raw(text, Source("text"))
@@ -443,16 +425,14 @@ def main() -> None:
         return
     examples = read_squad(args.data / "squad2" / "dev-half-v2.0.json", "squad2")
     digest = file_sha256(args.weights)
+    network = Network(load_weights(args.weights, digest), minilm.load_tokenizer())
     if args.action == "calibrate":
-        network = Network(load_weights(args.weights, digest), minilm.load_tokenizer())
         calibration, figures = calibrate(network, examples, args.data, args.seed)
         kept = {f.name: getattr(calibration, f.name) for f in fields(calibration)}
         card = {"sha256": digest, **kept, "dev": figures}
         (args.weights / "reader.json").write_text(json.dumps(card, indent=2) + "\n")
     else:
-        network = Network(load_weights(args.weights, digest), minilm.load_tokenizer())
         figures = report(network, load_calibration(args.weights), examples, args.data)
-        figures["ms_for_8_passages"] = time_reading(SpanReader.load(args.weights), examples)
     print(json.dumps({name: round(value, 4) for name, value in figures.items()}, indent=1))
 
 
