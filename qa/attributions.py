@@ -14,6 +14,7 @@ from qa.speaker_phrases import (
     is_known,
     long_subject,
     may_speak,
+    name_from,
     opening_phrase,
     phrase_before,
     phrase_from,
@@ -27,6 +28,7 @@ from qa.speech_verbs import (
 )
 from qa.speech_words import (
     ADVERBS,
+    AUXILIARIES,
     BE,
     BY_FORMS,
     CALLING,
@@ -47,6 +49,7 @@ from qa.speech_words import (
     SPEAKERS,
     STARTERS,
     TIMES,
+    TITLES,
     WITH_TO,
 )
 
@@ -165,10 +168,9 @@ def _verb(s: Sentence, verb: int) -> Attribution | None:
     if form.endswith("ing") and s.at(verb - 1) not in BE and s.at(at + 1) not in BE:
         return _participle(s, verb)
     subject = _subject_before(s, at, form)
-    follows = None
-    if s.paused(at + 1) or subject is None or not is_known(s, subject):
-        follows = subject_after(s, verb)
-    subject = follows or subject
+    known = subject is not None and is_known(s, subject)
+    follows = None if known and not s.paused(at + 1) else subject_after(s, verb)
+    subject = follows or (subject if known or not _may_follow(s, verb) else None)
     if subject is None or s.at(subject.start - 1) in HYPOTHESES or not may_speak(s, subject, form):
         return None
     subject, via = _handed_on(s, subject)
@@ -192,16 +194,40 @@ def _subject_before(s: Sentence, at: int, form: str) -> Run | None:
 
 def subject_after(s: Sentence, verb: int) -> Run | None:
     """Return the speaker after the verb: "..., said X, the mayor"."""
-    if s.lower[verb] not in SAYING or SAYING[s.lower[verb]] == "tell" or s.lower[verb].endswith("ing") or verb == 0:
+    if not _comes_first(s, verb):
         return None
     subject = phrase_from(s, verb + 1)
     if subject is None or (s.paused(verb + 1) and verb + 1 < len(s)):
         return None
     follows = s.at(subject.end)
     settled = (
-        s.paused(subject.end) or follows in PREPOSITIONS or follows in TIMES or follows in ("who", "which", "the", "a")
+        s.paused(subject.end)
+        or follows in PREPOSITIONS | TIMES | TITLES
+        or follows in ("who", "which", "the", "a", "an", "as", "while")
     )
     return subject if settled else None
+
+
+def _comes_first(s: Sentence, verb: int) -> bool:
+    """Tell whether a form of a verb may stand before its subject: "said X"."""
+    form = s.lower[verb]
+    return verb > 0 and form in SAYING and SAYING[form] != "tell" and not form.endswith("ing")
+
+
+def _may_follow(s: Sentence, verb: int) -> bool:
+    """Tell whether who speaks may stand after a verb, so that the noun before it may end what is spoken.
+
+    "They left no trace said Ida Marlow", "it was his choice said a police officer": without marks, such a name is taken
+    for part of what is said only where a verb goes on from it.
+    """
+    if not _comes_first(s, verb) or s.paused(verb + 1):
+        return False
+    end = verb + 1
+    if s.at(end) in ("a", "an", "the"):
+        end = next((p + 1 for p in range(end + 1, end + 6) if s.at(p) in TITLES), end)
+    elif s.is_name(end) and s.at(end) not in TIMES:
+        end = name_from(s, end).end
+    return end > verb + 1 and s.at(end) not in AUXILIARIES
 
 
 def _participle(s: Sentence, verb: int) -> Attribution | None:
@@ -294,10 +320,11 @@ def _according(s: Sentence, start: int, name: int) -> Attribution | None:
     if head & NOT_ACCORDING or not may_speak(s, speaker, "show"):
         return None
     leading = all(s.at(place) in ADVERBS | CONJUNCTIONS for place in range(start))
-    contents = [] if leading else [Run(0, start)]
+    relative = s.at(start - 1) in ("which", "who")
+    contents = [] if leading or relative else [Run(0, start)]
     if not leading and "," not in s.gap(start) and "al" in head:
         return None  # "synthesised according to Smith et al." says how
-    if leading or (s.paused(start) and s.pauses[start] and s.paused(speaker.end)):
+    if leading or relative or (s.paused(start) and s.pauses[start] and s.paused(speaker.end)):
         contents.append(Run(speaker.end, len(s)))
     contents = [content for content in contents if content.start < content.end]
     return Attribution(speaker, tuple(contents)) if contents else None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from qa.sentence_words import (
     FUNCTION_WORDS,
     Run,
@@ -153,7 +155,7 @@ def _noun_start(s: Sentence, last: int) -> int:
     while not s.paused(start) and last - start < 7:
         left = start - 1
         word = s.lower[left]
-        if word in DETERMINERS:
+        if word in DETERMINERS - {"that"}:
             return left - (s.at(left - 1) in ("almost", "nearly", "all") and not s.paused(left))
         if (word in FUNCTION_WORDS and not s.is_name(left)) or (word in CUES and word not in SPEAKERS):
             break
@@ -161,7 +163,8 @@ def _noun_start(s: Sentence, last: int) -> int:
     start = last
     while not s.paused(start) and (s.is_name(start - 1) or s.at(start - 1) in MODIFIERS):
         start -= 1
-    return start
+    owned = s.at(last) in SPEAKERS and s.at(start - 1) == "s" and s.is_name(start - 2)
+    return _name_start(s, start - 2) if owned else start
 
 
 def _tied(s: Sentence, phrase: Run) -> Run | None:
@@ -206,8 +209,14 @@ def opening_phrase(s: Sentence) -> Run | None:
 
 def is_known(s: Sentence, phrase: Run) -> bool:
     """Whether a phrase is a name, a pronoun or has a word for a speaker; not any noun with its article."""
-    words = set(s.lower[phrase.start : phrase.end])
-    return s.is_name(phrase.end - 1) or bool(words & (SPEAKERS | PRONOUNS | {"al", "colleagues"}))
+    return s.is_name(phrase.end - 1) or _head(s, phrase) in SPEAKERS | PRONOUNS | {"al", "colleagues"}
+
+
+def _head(s: Sentence, phrase: Run) -> str:
+    """Return the noun of a phrase: the word for a speaker before "of" and the like, else the last one."""
+    words = s.lower[phrase.start : phrase.end]
+    ties = (w for w, following in pairwise(words) if w in SPEAKERS and following in TIES)
+    return next(ties, words[-1])
 
 
 def long_subject(s: Sentence, at: int) -> Run | None:
@@ -233,8 +242,9 @@ def qualified_subject(s: Sentence, at: int) -> Run | None:
     if s.at(subject.end) in ("who", "which"):
         return subject if at > subject.end + 1 else None
     then = subject.end + (s.at(subject.end) in ("then", "now", "formerly"))
-    apposed = s.is_name(subject.end - 1) and s.at(then) in ("the", "a", "an")
-    return subject if apposed and s.at(at) in SPEAKERS and _only_describes(s, subject.end, at + 1) else None
+    article = s.at(then) if s.is_name(subject.end - 1) else ""
+    told = article in ("a", "an") or (article == "the" and (s.at(at) in SPEAKERS or "who" in s.lower[then:at]))
+    return subject if told and _only_describes(s, subject.end, at + 1) else None
 
 
 def _only_describes(s: Sentence, start: int, end: int) -> bool:
@@ -267,9 +277,7 @@ def subject_across_pause(s: Sentence, at: int) -> Run | None:
 def may_speak(s: Sentence, phrase: Run, form: str) -> bool:
     """Whether a phrase can be who speaks, for a verb that anyone's speech or only a speaker's word can stand with."""
     words = s.lower[phrase.start : phrase.end]
-    head = next(
-        (w for w, nxt in zip(words, [*words[1:], ""], strict=True) if w in SPEAKERS and nxt in TIES | {""}), words[-1]
-    )
+    head = _head(s, phrase)
     names = [place for place in range(phrase.start, phrase.end) if s.is_name(place)]
     if words[0] in PRONOUNS and len(words) == 1:
         return True

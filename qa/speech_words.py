@@ -201,7 +201,7 @@ STARTERS = frozenset(
     "finally indeed instead together altogether perhaps maybe please yes thanks welcome well here such more much "
     "nearly almost about around using based because due text abstract background methods results conclusion "
     "conclusions whenever wherever rather like unlike besides once even introduction objective objectives note "
-    "notes update question answer summary discussion purpose aim "
+    "notes update question answer summary discussion purpose aim soon "
     "aims keywords warning step table figure chapter section breaking correction analysis opinion video photo".split()
 )
 FIRST_PERSON = frozenset("i we my our me us you your".split())
@@ -258,11 +258,11 @@ MODIFIERS = SPEAKERS | frozenset(
     "initial western eastern northern southern top other case new some several many most all unnamed anonymous "
     "pro anti ".split()
 )
-# Subjects of "says" that no one speaks by.
+# Subjects of "says" that no one speaks by; a time stands there where the words before it were cut off.
 SPEECHLESS = frozenset(
     "theorem theory thesis hypothesis lemma model equation article clause law rule rules rumour rumours rumor rumors "
     "sign label legend tradition logic plan estimates evidence results data findings analysis test tests figure "
-    "figures fig table".split()
+    "figures fig table summer winter spring autumn season weekend".split()
 )
 
 # "according to plan": what follows the words without being a speaker.

@@ -90,6 +90,31 @@ def test_the_speakers_of_punctuated_sentences(text: str, answer: str, speaker: s
     assert (str(found) if found else None) == speaker
 
 
+@pytest.mark.parametrize(
+    ("text", "answer", "speaker"),
+    [
+        ("They could not use those girls said David Marlow chairman of the agency", "those girls", "David Marlow"),
+        ("It s not about us as individuals insists Robbins as Callan nods", "individuals", "Robbins"),
+        ("The firm has an extremely loyal following said Ida Marlow managing the brand", "loyal following", None),
+        ("What counts is his own background said a police officer that day", "background", None),
+        ("There is no official count said Oliver Zhang of the council", "official count", "Oliver Zhang"),
+        ("The companies said in the announcement that trade would grow", "would grow", "The companies"),
+        ("Their coach said Marlow would play on Sunday", "play", "Their coach"),
+        ("The campaigner behind the petition that succeeded on Thursday said it was over", "was over", None),
+        ("The raid which according to Russian sources killed hundreds was the pretext", "killed", "Russian sources"),
+        ("The raid was the pretext for an assault which according to Russian sources failed", "pretext", None),
+        ("Trey Gowdy the Republican who represents the District said he had asked", "had asked", "Trey Gowdy"),
+        ("McMullen a native Texan admitted that the cash was greener", "greener", "McMullen"),
+        ("Repower s chairman has called for a postponement of the closure", "postponement", "Repower s chairman"),
+        ("Soon Google said in a post that it was horrified", "horrified", "Google"),
+        ("The tour that begins this summer said a lot about them", "a lot", None),
+    ],
+)
+def test_the_speakers_of_sentences_without_punctuation(text: str, answer: str, speaker: str | None) -> None:
+    found = speaker_of(text, answer)
+    assert (str(found) if found else None) == speaker
+
+
 def test_the_labelled_quotes_reach_the_promised_precision_and_recall_also_without_punctuation() -> None:
     quotes = read_labelled()
     for form in (quotes, [stripped(quote) for quote in quotes]):
