@@ -36,6 +36,7 @@ FUNCTION_WORDS = (
     | DAYS_AND_MONTHS
     | NEGATIONS
 )
+_ALSO_FIRST_NAMES = frozenset({"don", "will"})  # Don Fowler, Will Smith
 _BEFORE_VERBS = CUES.keys() | AUXILIARIES | ADVERBS
 
 
@@ -101,7 +102,8 @@ class Sentence:
         lower = self.lower[place]
         starts = place == 0 or self.pauses[place]
         adverb = lower.endswith("ly") and self.at(place + 1) not in _BEFORE_VERBS
-        return lower not in FUNCTION_WORDS and not (starts and (lower in STARTERS or adverb))
+        first_name = lower in _ALSO_FIRST_NAMES and place + 1 < len(self.words) and self.words[place + 1][0].isupper()
+        return (lower not in FUNCTION_WORDS or first_name) and not (starts and (lower in STARTERS or adverb))
 
     def run_of(self, span: Span) -> Run:
         """Return the words a span of the text touches."""

@@ -93,6 +93,8 @@ def test_the_speakers_of_punctuated_sentences(text: str, answer: str, speaker: s
 @pytest.mark.parametrize(
     ("text", "answer", "speaker"),
     [
+        ("It was a great accomplishment said Don Fowler a native of Sparta", "accomplishment", "Don Fowler"),
+        ("Don t they know that Will Marlow said it was closed", "closed", "Will Marlow"),
         ("They could not use those girls said David Marlow chairman of the agency", "those girls", "David Marlow"),
         ("It s not about us as individuals insists Robbins as Callan nods", "individuals", "Robbins"),
         ("The firm has an extremely loyal following said Ida Marlow managing the brand", "loyal following", None),
