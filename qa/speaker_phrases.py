@@ -269,7 +269,8 @@ def subject_across_pause(s: Sentence, at: int) -> Run | None:
     start = at
     while not s.paused(start):
         start -= 1
-    if start > 0 and at - start >= 1 and all(s.is_name(place) for place in range(start, at + 1)):
+    enclosed = ")" in s.gap(at + 1)  # "sequels (Old Friends, Relative Strangers), said"
+    if start > 0 and at - start >= 1 and not enclosed and all(s.is_name(place) for place in range(start, at + 1)):
         return Run(start, at + 1)
     return long_subject(s, at)
 

@@ -77,6 +77,12 @@ def test_the_speakers_of_the_seed(answer: str, speaker: str | None) -> None:
         ("According to CNN, Pentagon officials said a convoy was hit.", "hit", "Pentagon officials, cited by CNN"),
         ("The plant was described by Greenpeace as a ticking time bomb.", "ticking time bomb", "Greenpeace"),
         ("Smith met Jones. He said the deal was off.", "the deal", None),
+        ('Amnesty said it was full. When Ida heard of it, she was shocked: "I know the camp."', "the camp", None),
+        (
+            "Ida Marlow, who wrote sequels (Old Friends, Relative Strangers), said that writers never intend it.",
+            "never intend",
+            "Ida Marlow",
+        ),
         ("A town called Saraqib lies on the highway.", "Saraqib", None),
         ("Members voted according to the party line.", "voted", None),
         ("It is said that the treasure lies there.", "treasure", None),
