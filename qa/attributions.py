@@ -55,6 +55,7 @@ from qa.speech_words import (
 
 _SIBLING = frozenset("and but while whereas as what although though however".split())
 _MAX_ADJUNCT = 12
+_AFTER_SPEAKER = PREPOSITIONS | TIMES | TITLES | {"who", "which", "the", "a", "an", "as", "while"}  # said X in Rome
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,13 +200,7 @@ def subject_after(s: Sentence, verb: int) -> Run | None:
     subject = phrase_from(s, verb + 1)
     if subject is None or (s.paused(verb + 1) and verb + 1 < len(s)):
         return None
-    follows = s.at(subject.end)
-    settled = (
-        s.paused(subject.end)
-        or follows in PREPOSITIONS | TIMES | TITLES
-        or follows in ("who", "which", "the", "a", "an", "as", "while")
-    )
-    return subject if settled else None
+    return subject if s.paused(subject.end) or s.at(subject.end) in _AFTER_SPEAKER else None
 
 
 def _comes_first(s: Sentence, verb: int) -> bool:
@@ -217,13 +212,13 @@ def _comes_first(s: Sentence, verb: int) -> bool:
 def _may_follow(s: Sentence, verb: int) -> bool:
     """Tell whether who speaks may stand after a verb, so that the noun before it may end what is spoken.
 
-    "They left no trace said Ida Marlow", "it was his choice said a police officer": without marks, such a name is taken
-    for part of what is said only where a verb goes on from it.
+    "They left no trace said Ida Marlow", "it was his choice said a police officer": without marks, such words are taken
+    for part of what is said only before an auxiliary, as in "the fans said Ida Marlow would play".
     """
     if not _comes_first(s, verb) or s.paused(verb + 1):
         return False
     end = verb + 1
-    if s.at(end) in ("a", "an", "the"):
+    if s.at(end) in ("a", "an", "the"):  # not `phrase_from`: the noun may have words before it that no table knows
         end = next((p + 1 for p in range(end + 1, end + 6) if s.at(p) in TITLES), end)
     elif s.is_name(end) and s.at(end) not in TIMES:
         end = name_from(s, end).end

@@ -35,6 +35,8 @@ from qa.speech_words import (
 LEADING = PREPOSITIONS - CLAUSE_PREPOSITIONS
 _DESCRIBING = LEADING | MODIFIERS | PUBLISHED | {"which", "who", "whose", "based", "called", "named", "and", "s"}
 _MAX_APPOSITION = 24
+_BEFORE_NOUN = DETERMINERS - {"that"}  # "a petition that succeeded"
+_KNOWN = SPEAKERS | PRONOUNS | {"al", "colleagues"}
 
 
 def phrase_before(s: Sentence, last: int) -> Run | None:
@@ -155,7 +157,7 @@ def _noun_start(s: Sentence, last: int) -> int:
     while not s.paused(start) and last - start < 7:
         left = start - 1
         word = s.lower[left]
-        if word in DETERMINERS - {"that"}:
+        if word in _BEFORE_NOUN:
             return left - (s.at(left - 1) in ("almost", "nearly", "all") and not s.paused(left))
         if (word in FUNCTION_WORDS and not s.is_name(left)) or (word in CUES and word not in SPEAKERS):
             break
@@ -209,7 +211,7 @@ def opening_phrase(s: Sentence) -> Run | None:
 
 def is_known(s: Sentence, phrase: Run) -> bool:
     """Whether a phrase is a name, a pronoun or has a word for a speaker; not any noun with its article."""
-    return s.is_name(phrase.end - 1) or _head(s, phrase) in SPEAKERS | PRONOUNS | {"al", "colleagues"}
+    return s.is_name(phrase.end - 1) or _head(s, phrase) in _KNOWN
 
 
 def _head(s: Sentence, phrase: Run) -> str:

@@ -137,7 +137,7 @@ def _quotation_speaker(text: str, answer: Span, segments: Sequence[Span]) -> Spe
         return None
     holding = [place for place, segment in enumerate(segments) if segment.start <= opened < segment.end]
     place = holding[0] if holding else next((p for p, s in enumerate(segments) if s.start > opened), 0)
-    introduced = place < len(segments) and any(map(str.isalnum, text[segments[place].start : opened]))
+    introduced = any(map(str.isalnum, text[segments[place].start : opened]))
     for at in (place,) if introduced else (place, place - 1):
         if at >= 0 and segments[at].start < answer.start:
             found = _last_speaker(text, segments, at)
