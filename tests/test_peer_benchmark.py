@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from benchmarks.peers import __main__ as peers
 from benchmarks.peers.corpus import Question, Texts, added_document, made_documents, sentences, write_corpus
 from benchmarks.peers.environments import ADAPTERS, about, pins_of
 from benchmarks.peers.measures import MEASURES, System
+from benchmarks.peers.session import Session, SystemFailed
 from benchmarks.peers.table import behind, growth_table, summary, table
 from index.minilm import model_folder
 
@@ -99,6 +101,13 @@ def test_every_measure_gives_its_figures(tmp_path: Path) -> None:
     )
     assert all(found[name] > 0 for name in seconds)
     assert "ask_p50_ms" not in found
+
+
+def test_a_system_that_has_ended_before_it_is_stopped_is_weighed_all_the_same(tmp_path: Path) -> None:
+    session = Session([sys.executable, "-c", ""], environ=os.environ, log=tmp_path / "log", limit_s=60)
+    os.waitid(os.P_PID, session._process.pid, os.WEXITED | os.WNOWAIT)  # ended, and not yet reaped
+    session.__exit__(SystemFailed)
+    assert session.peak_mb > 0
 
 
 @pytest.mark.parametrize(

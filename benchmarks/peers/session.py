@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import select
+import signal
 import subprocess
 import sys
 import time
@@ -81,7 +82,7 @@ class Session:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         if any(reason):
-            self._process.kill()
+            os.kill(self._process.pid, signal.SIGKILL)  # Popen.kill would reap one that has ended, before wait4 can
         self._process.stdin.close()
         _, status, usage = os.wait4(self._process.pid, 0)
         self._process.returncode = os.waitstatus_to_exitcode(status)
