@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -18,54 +18,78 @@ from qa.roles import is_description, is_teller
 from qa.span_network import Candidate, Network, load_weights
 
 WEIGHTS = Path(__file__).parent / "weights"
-FIRST = 4  # passages read at once; docs/decisions/0005-reader.md
-STEP = 2  # passages read next, as long as one of the last ones so many answers
-WITHOUT_ANSWER = 6  # passages read before it is said that none answers
+ALWAYS_READ = 2  # of the passages, the best ones
 
 
 @dataclass(frozen=True, slots=True)
-class Evidence:
+class Prospect:
+    """What is known of a passage before it is read; all higher is better.
+
+    Attributes:
+        dense: cosine of question and chunk.
+        dense_gap: the same, less the highest among the passages found; 0 for the nearest one.
+        lexical: BM25, as a fraction of the highest among the passages found.
+        names: fraction of the question's names, by rarity, that stand in the passage; 1 when it has none.
+        numbers: the same for its numbers: a passage about another year or count is a near miss.
+    """
+
+    dense: float
+    dense_gap: float
+    lexical: float
+    names: float
+    numbers: float
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence(Prospect):
     """What is known of a candidate before its probability; all higher is better.
 
     Attributes:
         margin, relevance: the network's logits.
-        dense: cosine of question and chunk.
-        dense_gap: the same, less the highest among the passages found; 0 for the nearest one.
-        lexical: BM25, as a fraction of the highest among the passages found.
         within: fraction of the question's content words, by rarity, that stand in the segments that hold the candidate.
         around: the same, with the segment before and the one after.
-        names: the same for the question's names alone, anywhere in the passage; 1 when it has none.
-        numbers: the same for its numbers: a passage about another year or count is a near miss.
         description: 1 where they stand beside the name that the question asks about (`qa.roles`), else 0.
         not_teller: 0 where they are who tells what the question asks, else 1.
     """
 
     margin: float
     relevance: float
-    dense: float
-    dense_gap: float
-    lexical: float
     within: float
     around: float
-    names: float
-    numbers: float
     description: float
     not_teller: float
 
 
 @dataclass(frozen=True, slots=True)
-class Calibration:
-    """A logistic regression over ``Evidence``, fitted on held-out articles, and the threshold chosen there."""
+class Regression:
+    """A logistic regression over what is known, by the names of its attributes."""
 
     weights: Mapping[str, float]
     intercept: float
-    threshold: float
-    passages_read: int = 8
 
-    def probability(self, evidence: Evidence) -> float:
-        """Return the probability, in 0..1, that the candidate answers."""
-        logit = self.intercept + sum(weight * getattr(evidence, name) for name, weight in self.weights.items())
+    def probability(self, known: Prospect) -> float:
+        """Return a probability in 0..1."""
+        logit = self.intercept + sum(weight * getattr(known, name) for name, weight in self.weights.items())
         return 1 / (1 + math.exp(-max(-60.0, min(60.0, logit))))
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """What was fitted on held-out articles.
+
+    Attributes:
+        answers: how likely a candidate answers, by its `Evidence`.
+        threshold: from there on it is an answer.
+        prospects: how likely a passage holds an answer, by its `Prospect`.
+        least_prospect: from there on it is read.
+        passages_read: how many are looked at.
+    """
+
+    answers: Regression
+    threshold: float
+    prospects: Regression
+    least_prospect: float
+    passages_read: int = 8
 
 
 def coverage(terms: Sequence[Term], text: str) -> float:
@@ -76,46 +100,53 @@ def coverage(terms: Sequence[Term], text: str) -> float:
     return found / total if total > 0 else 1.0
 
 
-def weigh(
-    question: str,
-    found: Sequence[Sequence[Candidate]],
-    readables: Sequence[Readable],
-    terms: Sequence[Term],
-    *,
-    among: Sequence[Readable] = (),
-) -> list[list[Evidence]]:
-    """Return the evidence for each candidate of each passage.
-
-    ``among`` are all passages that were found with these; empty for these alone.
-    """
-    nearest = max((readable.passage.dense_score for readable in among or readables), default=0.0)
-    most = max((readable.passage.lexical_score for readable in among or readables), default=0.0)
-    evidence = []
-    for candidates, readable in zip(found, readables, strict=True):
-        passage = readable.passage
-        gap = passage.dense_score - nearest
-        lexical = passage.lexical_score / most if most > 0 else 0.0
-        names = coverage([term for term in terms if term.word[0].isupper()], passage.text)
-        numbers = coverage([term for term in terms if term.word[0].isdigit()], passage.text)
-        evidence.append(
-            [
-                Evidence(
-                    candidate.margin,
-                    candidate.relevance,
-                    passage.dense_score,
-                    gap,
-                    lexical,
-                    within=coverage(terms, _segments_at(candidate, readable, beside=0)),
-                    around=coverage(terms, _segments_at(candidate, readable, beside=1)),
-                    names=names,
-                    numbers=numbers,
-                    description=float(is_description(passage.text, candidate.start, candidate.end, question)),
-                    not_teller=float(not is_teller(passage.text, candidate.end, question)),
-                )
-                for candidate in candidates
-            ]
+def prospects(readables: Sequence[Readable], terms: Sequence[Term]) -> list[Prospect]:
+    """Return what is known of each of the passages that were found for a question, by itself and next to the others."""
+    nearest = max((readable.passage.dense_score for readable in readables), default=0.0)
+    most = max((readable.passage.lexical_score for readable in readables), default=0.0)
+    names = [term for term in terms if term.word[0].isupper()]
+    numbers = [term for term in terms if term.word[0].isdigit()]
+    return [
+        Prospect(
+            dense=passage.dense_score,
+            dense_gap=passage.dense_score - nearest,
+            lexical=passage.lexical_score / most if most > 0 else 0.0,
+            names=coverage(names, passage.text),
+            numbers=coverage(numbers, passage.text),
         )
-    return evidence
+        for passage in (readable.passage for readable in readables)
+    ]
+
+
+def promising(
+    readables: Sequence[Readable], terms: Sequence[Term], calibration: Calibration
+) -> list[tuple[Readable, Prospect]]:
+    """Return the passages to read: the first ones, and of the others those likely enough to hold an answer."""
+    return [
+        (readable, prospect)
+        for number, (readable, prospect) in enumerate(zip(readables, prospects(readables, terms), strict=True))
+        if number < ALWAYS_READ or calibration.prospects.probability(prospect) >= calibration.least_prospect
+    ]
+
+
+def weigh(
+    question: str, candidates: Sequence[Candidate], readable: Readable, prospect: Prospect, terms: Sequence[Term]
+) -> list[Evidence]:
+    """Return the evidence for each candidate of a passage."""
+    text = readable.passage.text
+    known = asdict(prospect)
+    return [
+        Evidence(
+            **known,
+            margin=candidate.margin,
+            relevance=candidate.relevance,
+            within=coverage(terms, _segments_at(candidate, readable, beside=0)),
+            around=coverage(terms, _segments_at(candidate, readable, beside=1)),
+            description=float(is_description(text, candidate.start, candidate.end, question)),
+            not_teller=float(not is_teller(text, candidate.end, question)),
+        )
+        for candidate in candidates
+    ]
 
 
 def _segments_at(candidate: Candidate, readable: Readable, *, beside: int) -> str:
@@ -144,16 +175,25 @@ def load_calibration(folder: Path) -> Calibration:
     Raises:
         ReaderError: it is missing or incomplete.
     """
-    card = _read_card(folder)
+    path, card = folder / "reader.json", _read_card(folder)
     try:
-        weights = {str(name): float(weight) for name, weight in card["weights"].items()}
-        calibration = Calibration(weights, card["intercept"], card["threshold"], card["passages_read"])
+        return Calibration(
+            answers=_regression(card["answers"], Evidence, path),
+            threshold=card["threshold"],
+            prospects=_regression(card["prospects"], Prospect, path),
+            least_prospect=card["least_prospect"],
+            passages_read=card["passages_read"],
+        )
     except (KeyError, AttributeError, TypeError, ValueError) as exc:
-        raise ReaderError(f"{folder / 'reader.json'} lacks {exc}. Install pincite again.") from exc
-    unknown = set(weights) - set(Evidence.__dataclass_fields__)
+        raise ReaderError(f"{path} lacks {exc}. Install pincite again.") from exc
+
+
+def _regression(stored: Mapping[str, Any], over: type[Prospect], path: Path) -> Regression:
+    weights = {str(name): float(weight) for name, weight in stored["weights"].items()}
+    unknown = set(weights) - {field.name for field in fields(over)}
     if unknown:
-        raise ReaderError(f"{folder / 'reader.json'} weighs {sorted(unknown)}, unknown here. Install pincite again.")
-    return calibration
+        raise ReaderError(f"{path} weighs {sorted(unknown)}, unknown here. Install pincite again.")
+    return Regression(weights, stored["intercept"])
 
 
 class SpanReader:
@@ -184,39 +224,28 @@ class SpanReader:
     def read(self, query: Query, readables: Sequence[Readable]) -> list[Reading]:
         """Return readings, best first, up to three per passage; equal scores keep passage order. [] for no passages.
 
-        Later passages are read as long as those before them answer, and some more when none did.
+        Not every passage is read, see `promising`.
         """
         if not query.text.strip():
             return []
-        read: list[list[Reading]] = []
-        while len(read) < len(readables) and self._is_more_needed(read):
-            more = readables[len(read) : len(read) + (STEP if read else FIRST)]
-            read += self._readings(query, more, among=readables)
-        return sorted((reading for each in read for reading in each), key=lambda reading: -reading.score)
-
-    def _is_more_needed(self, read: Sequence[Sequence[Reading]]) -> bool:
-        return self._answer(read[-STEP:]) if self._answer(read) else len(read) < WITHOUT_ANSWER
-
-    def _answer(self, read: Sequence[Sequence[Reading]]) -> bool:
-        return any(reading.score >= self.threshold for readings in read for reading in readings)
-
-    def _readings(
-        self, query: Query, readables: Sequence[Readable], *, among: Sequence[Readable]
-    ) -> list[list[Reading]]:
-        """Return the readings of each passage, given all that were found."""
+        chosen = promising(readables, query.terms, self._calibration)
         found = self._network.candidates(
-            [query.text] * len(readables),
-            [readable.passage.text for readable in readables],
-            breaks=[readable.breaks for readable in readables],
+            [query.text] * len(chosen),
+            [readable.passage.text for readable, _ in chosen],
+            breaks=[readable.breaks for readable, _ in chosen],
         )
-        weighed = weigh(query.text, found, readables, query.terms, among=among)
-        return [
-            [
-                Reading(readable, _moved(candidate, readable.passage.span.start), self._calibration.probability(each))
-                for candidate, each in zip(candidates, evidence, strict=True)
-            ]
-            for readable, candidates, evidence in zip(readables, found, weighed, strict=True)
+        readings = [
+            Reading(
+                readable,
+                _moved(candidate, readable.passage.span.start),
+                self._calibration.answers.probability(evidence),
+            )
+            for candidates, (readable, prospect) in zip(found, chosen, strict=True)
+            for candidate, evidence in zip(
+                candidates, weigh(query.text, candidates, readable, prospect, query.terms), strict=True
+            )
         ]
+        return sorted(readings, key=lambda reading: -reading.score)
 
 
 def _moved(candidate: Candidate, start: int) -> Span:

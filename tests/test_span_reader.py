@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 import unicodedata
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -23,14 +24,24 @@ from qa.reader import Query, Readable, Reading, Term
 from qa.restoring import Mark, with_marks
 from qa.results import Citation, Passage
 from qa.span_network import Candidate, Pair, decode, make_pairs
-from qa.span_reader import WEIGHTS, Calibration, Evidence, SpanReader, coverage, load_calibration, weigh
+from qa.span_reader import (
+    WEIGHTS,
+    Calibration,
+    Evidence,
+    Prospect,
+    Regression,
+    SpanReader,
+    coverage,
+    load_calibration,
+    prospects,
+    weigh,
+)
 from qa.spans import Decoding, best_spans, whole_words
 
 TEXT = (
     "The river Tamber rises in the Karst hills. In 1893 the engineer Ida Marlow built a bridge over it, 240 metres "
     "long, for 1,200,000 crowns. The bridge was closed in 1951 and replaced by a ferry."
 )
-NO_ROLE = {"description": 0.0, "not_teller": 1.0}
 ANY_TEXT = st.text(
     st.one_of(
         st.characters(codec="utf-8", exclude_characters="\x00"),
@@ -341,15 +352,22 @@ def test_coverage_weighs_words_by_rarity_and_finds_other_forms() -> None:
     assert coverage([], "anything") == 1.0
 
 
-def test_evidence_compares_a_passage_with_those_read_beside_it() -> None:
+def test_a_prospect_compares_a_passage_with_those_found_beside_it() -> None:
     readables = [readable("x y", dense=0.75, lexical=2.0), readable("x z", dense=0.5, lexical=8.0)]
-    found = [[Candidate(0, 1, 3.0, 1.5)], [Candidate(2, 3, 1.0, -1.0)]]
-    evidence = weigh("x z", found, readables, [Term("x", 1.0, 2), Term("z", 1.0, 1)])
-    # lexical 2 / 8 and 8 / 8; the second is 0.25 behind the nearest; "z" is missing in the first
-    assert evidence == [
-        [Evidence(3.0, 1.5, 0.75, 0.0, 0.25, within=0.5, around=0.5, names=1.0, numbers=1.0, **NO_ROLE)],
-        [Evidence(1.0, -1.0, 0.5, -0.25, 1.0, within=1.0, around=1.0, names=1.0, numbers=1.0, **NO_ROLE)],
+    # lexical 2 / 8 and 8 / 8; the second is 0.25 behind the nearest
+    assert prospects(readables, [Term("x", 1.0, 2)]) == [
+        Prospect(dense=0.75, dense_gap=0.0, lexical=0.25, names=1.0, numbers=1.0),
+        Prospect(dense=0.5, dense_gap=-0.25, lexical=1.0, names=1.0, numbers=1.0),
     ]
+
+
+def test_names_and_numbers_of_the_question_are_looked_for_in_the_whole_passage() -> None:
+    terms = [Term("Zed", 1.0, 1), Term("Amy", 3.0, 1), Term("7", 2.0, 1), Term("1944", 2.0, 0), Term("x", 9.0, 1)]
+    (prospect,) = prospects([readable("x y 7 Zed")], terms)
+    assert (prospect.names, prospect.numbers) == (1 / 4, 2 / 4)
+
+
+PROSPECT = Prospect(dense=0.75, dense_gap=0.0, lexical=0.5, names=0.25, numbers=1.0)
 
 
 def test_words_near_a_candidate_are_told_from_words_elsewhere_in_the_passage() -> None:
@@ -357,33 +375,22 @@ def test_words_near_a_candidate_are_told_from_words_elsewhere_in_the_passage() -
     whole = readable("x y 7 z")
     parted = Readable(whole.passage, tuple(Span(at, at + 1) for at in (0, 2, 4, 6)))
     terms = [Term("x", 1.0, 1), Term("z", 1.0, 1), Term("7", 2.0, 1)]
-    ((evidence,),) = weigh("who?", [[Candidate(4, 5, 0.0, 0.0)]], [parted], terms)
-    assert (evidence.within, evidence.around) == (2 / 4, 3 / 4)
-
-
-def test_names_and_numbers_of_the_question_are_looked_for_in_the_whole_passage() -> None:
-    whole = readable("x y 7 Zed")
-    terms = [Term("Zed", 1.0, 1), Term("Amy", 3.0, 1), Term("7", 2.0, 1), Term("1944", 2.0, 0), Term("x", 9.0, 1)]
-    ((evidence,),) = weigh("who?", [[Candidate(0, 1, 0.0, 0.0)]], [whole], terms)
-    assert (evidence.names, evidence.numbers) == (1 / 4, 2 / 4)
-
-
-def test_probability_is_the_logistic_of_the_weighted_evidence() -> None:
-    calibration = Calibration({"margin": 0.5, "dense": 2.0}, -1.0, 0.5)
-    # -1 + 0.5 * 3 + 2 * 0.25 = 1; 1 / (1 + e^-1) = 0.731059
-    evidence = Evidence(
+    (evidence,) = weigh("who?", [Candidate(4, 5, 3.0, 1.5)], parted, PROSPECT, terms)
+    assert evidence == Evidence(
+        **asdict(PROSPECT),
         margin=3.0,
-        relevance=9.0,
-        dense=0.25,
-        dense_gap=0.0,
-        lexical=0.0,
-        within=0.0,
-        around=0.0,
-        names=0.0,
-        numbers=0.0,
-        **NO_ROLE,
+        relevance=1.5,
+        within=2 / 4,
+        around=3 / 4,
+        description=0.0,
+        not_teller=1.0,
     )
-    assert calibration.probability(evidence) == pytest.approx(0.731059, abs=1e-6)
+
+
+def test_probability_is_the_logistic_of_what_is_known() -> None:
+    # -1 + 2 * 0.75 + 1 * 0.5 = 1; 1 / (1 + e^-1) = 0.731059
+    regression = Regression({"dense": 2.0, "lexical": 1.0}, -1.0)
+    assert regression.probability(PROSPECT) == pytest.approx(0.731059, abs=1e-6)
 
 
 # --- weights ----------------------------------------------------------------------------------------------------------
@@ -421,11 +428,13 @@ def test_damaged_weights_are_refused(weights_copy: Path, damage: str) -> None:
 
 
 @pytest.mark.model
-def test_a_calibration_that_weighs_something_unknown_is_refused(weights_copy: Path) -> None:
+@pytest.mark.parametrize(("part", "unknown"), [("answers", "mood"), ("prospects", "margin")])
+def test_a_calibration_that_weighs_something_unknown_is_refused(weights_copy: Path, part: str, unknown: str) -> None:
     card = weights_copy / "reader.json"
     known = json.loads(card.read_text())
-    card.write_text(json.dumps({**known, "weights": {**known["weights"], "mood": 1.0}}))
-    with pytest.raises(ReaderError, match="mood"):
+    known[part]["weights"][unknown] = 1.0
+    card.write_text(json.dumps(known))
+    with pytest.raises(ReaderError, match=unknown):
         load_calibration(weights_copy)
 
 
@@ -518,33 +527,37 @@ def test_a_passage_longer_than_the_network_reads_is_read_from_its_start(reader: 
 
 
 class ScriptedNetwork:
-    """Marks the first word of each passage, with the margins it was given, and counts what it reads."""
+    """Marks the first word of each passage, and keeps what it reads."""
 
-    def __init__(self, margins: list[float]) -> None:
-        self.margins = margins
-        self.read = 0
+    def __init__(self) -> None:
+        self.read: list[str] = []
 
     def candidates(self, questions: list[str], passages: list[str], *, breaks: object) -> list[list[Candidate]]:
-        margins = self.margins[self.read : self.read + len(passages)]
-        self.read += len(passages)
-        return [[Candidate(0, 4, margin, 0.0)] for margin in margins]
+        self.read += passages
+        return [[Candidate(0, 4, len(self.read), 0.0)] for _ in passages]
 
 
 @pytest.mark.parametrize(
-    ("answering", "passages", "read"),
+    ("nearness", "read"),
     [
-        *[((), 8, 6), ((), 3, 3), ((0,), 3, 3)],
-        *[((0,), 8, 4), ((0, 1), 8, 4), ((1, 3), 8, 6), ((2,), 8, 6), ((4,), 8, 8), ((5,), 8, 8), ((6,), 8, 6)],
-        *[((0, 3, 4, 7), 12, 10), (range(12), 12, 12)],
+        ([0.9], [0]),
+        ([0.1, 0.1, 0.1], [0, 1]),
+        ([0.9, 0.8, 0.4, 0.6, 0.5], [0, 1, 3, 4]),
+        ([0.1, 0.1, 0.9, 0.4], [0, 1, 2]),
     ],
 )
-def test_passages_are_read_as_long_as_the_last_ones_answer(
-    answering: tuple[int, ...], passages: int, read: int
+def test_the_best_two_passages_are_read_and_those_that_may_hold_an_answer(
+    nearness: list[float], read: list[int]
 ) -> None:
-    network = ScriptedNetwork([5.0 if number in answering else -5.0 for number in range(12)])
-    reader = SpanReader(network, Calibration({"margin": 1.0}, 0.0, 0.5))
-    given = [readable(f"Text number {number} of many.", rank=number + 1) for number in range(passages)]
-    readings = reader.read(query("What?"), given)
-    assert network.read == read
-    assert len(readings) == read
-    assert sum(reading.score > 0.5 for reading in readings) == sum(number < read for number in answering)
+    network = ScriptedNetwork()
+    likely = Regression({"dense": 1.0}, 0.0)
+    calibration = Calibration(
+        answers=Regression({"margin": 1.0}, 0.0),
+        threshold=0.5,
+        prospects=likely,
+        least_prospect=likely.probability(replace(PROSPECT, dense=0.5)),
+    )
+    given = [readable(f"Text {i} of many.", rank=i + 1, dense=dense) for i, dense in enumerate(nearness)]
+    readings = SpanReader(network, calibration).read(query("What?"), given)
+    assert network.read == [f"Text {i} of many." for i in read]
+    assert sorted(reading.readable.passage.rank - 1 for reading in readings) == read

@@ -12,7 +12,7 @@ import random
 import re
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import asdict, dataclass, fields, replace
 from functools import cache
 from pathlib import Path
 
@@ -32,7 +32,17 @@ from qa.results import Citation, Passage
 from qa.retrieval import RetrievalConfig, content_terms
 from qa.roles import asked_name
 from qa.span_network import Candidate, Network, load_weights
-from qa.span_reader import Calibration, Evidence, SpanReader, load_calibration, weigh
+from qa.span_reader import (
+    Calibration,
+    Evidence,
+    Prospect,
+    Regression,
+    SpanReader,
+    load_calibration,
+    promising,
+    prospects,
+    weigh,
+)
 from training.reader_data import Example, read_qamr, read_squad, read_xquad, split_articles, strip_text, stripped
 from training.train_reader import file_sha256
 
@@ -40,7 +50,9 @@ PASSAGES_READ = 8
 KEPT_FRACTION = 0.9
 KEPT_BY_THRESHOLD = 0.92
 RIGHT_F1 = 0.5
+KEPT_BY_PROSPECT = 0.995
 FEATURES = tuple(field.name for field in fields(Evidence) if field.name != "description")
+PROSPECTS = tuple(field.name for field in fields(Prospect))
 WHO_IS_QUESTIONS = 260
 
 
@@ -142,21 +154,36 @@ class Found:
     evidence: Evidence
 
 
-def answer_all(network: Network, corpus: Paragraphs, asked: Sequence[Asked]) -> list[list[Found]]:
-    """Return all candidates for each question, over all its passages, in passage order."""
-    flat = [(a.question, p.text) for a in asked for p in a.passages]
-    read = [[Readable(p, corpus.segments(corpus.number(p))) for p in one.passages] for one in asked]
-    breaks = [readable.breaks for readables in read for readable in readables]
-    marked = iter(network.candidates([q for q, _ in flat], [p for _, p in flat], breaks=breaks))
+def answer_all(
+    network: Network, corpus: Paragraphs, asked: Sequence[Asked], calibration: Calibration | None = None
+) -> list[list[Found]]:
+    """Return the candidates for each question, in passage order: of all its passages, or of those the product reads."""
+    chosen = []
+    for one in asked:
+        readables = [Readable(p, corpus.segments(corpus.number(p))) for p in one.passages]
+        terms = corpus.terms(one.question)
+        chosen.append(
+            promising(readables, terms, calibration)
+            if calibration
+            else list(zip(readables, prospects(readables, terms), strict=True))
+        )
+    flat = [(one.question, readable) for one, some in zip(asked, chosen, strict=True) for readable, _ in some]
+    marked = iter(
+        network.candidates(
+            [question for question, _ in flat],
+            [readable.passage.text for _, readable in flat],
+            breaks=[readable.breaks for _, readable in flat],
+        )
+    )
     found = []
-    for one, readables in zip(asked, read, strict=True):
-        candidates = [next(marked) for _ in readables]
-        weighed = weigh(one.question, candidates, readables, corpus.terms(one.question))
+    for one, some in zip(asked, chosen, strict=True):
+        terms = corpus.terms(one.question)
+        candidates = [(readable, prospect, next(marked)) for readable, prospect in some]
         found.append(
             [
                 Found(_whole_text(one.question, readable, c), corpus.number(readable.passage), evidence)
-                for readable, cs, es in zip(readables, candidates, weighed, strict=True)
-                for c, evidence in zip(cs, es, strict=True)
+                for readable, prospect, cs in candidates
+                for c, evidence in zip(cs, weigh(one.question, cs, readable, prospect, terms), strict=True)
             ]
         )
     return found
@@ -243,7 +270,7 @@ def calibrate(network: Network, examples: list[Example], data: Path, seed: int) 
     """
     dev = [e for e in examples if e.group in split_articles({e.group for e in examples}).dev]
     vectors = embed([e.question for e in dev])
-    rows, right, best, off = [], [], [], []
+    rows, right, best, off, every = [], [], [], [], []
     half = [random.Random(f"{seed} {e.question}").random() < 0.5 for e in dev]
     for bare in (False, True):
         setting = Setting(examples, bare=bare)
@@ -253,29 +280,61 @@ def calibrate(network: Network, examples: list[Example], data: Path, seed: int) 
             asked = setting.ask([dev[i] for i in some], where, vectors[some])
             for one, found in zip(asked, answer_all(network, setting.corpus, asked), strict=True):
                 mark = [is_right(f, one) and where == "all" for f in found]
-                rows += [[getattr(f.evidence, name) for name in FEATURES] for f in found]
+                rows += [_values(f.evidence, FEATURES) for f in found]
                 right += mark
+                every.append(found)
                 if one.gold:
                     (best if where == "all" else off).append((found, mark))
-    weights, intercept = fit(np.array(rows), np.array(right, dtype=float))
-    unset = Calibration(dict(zip(FEATURES, weights.tolist(), strict=True)), intercept, 0.5, PASSAGES_READ)
-    top = [max((unset.probability(f.evidence), m) for f, m in zip(found, mark, strict=True)) for found, mark in best]
+    answers = _regression(FEATURES, rows, right)
+    top = [max((answers.probability(f.evidence), m) for f, m in zip(found, mark, strict=True)) for found, mark in best]
     threshold = float(np.quantile([p for p, _ in top], 1 - KEPT_BY_THRESHOLD))
-    refused = np.mean([max(unset.probability(f.evidence) for f in found) < threshold for found, _ in off])
+    refused = np.mean([max(answers.probability(f.evidence) for f in found) < threshold for found, _ in off])
     numbers = {"first_is_right": float(np.mean([m for _, m in top])), "off_topic_refused": float(refused)}
-    described = _description_weight(network, unset, data, seed)
-    whole = replace(unset, weights={**unset.weights, "description": described}, threshold=threshold)
-    return whole, {**numbers, "candidates": float(len(rows))}
+    described = _description_weight(network, answers, data, seed)
+    answers = replace(answers, weights={**answers.weights, "description": described})
+    likely, least, read = _fit_prospects(every, answers, threshold)
+    calibration = Calibration(answers, threshold, likely, least, PASSAGES_READ)
+    return calibration, {**numbers, "candidates": float(len(rows)), "passages_read": read}
 
 
-def _description_weight(network: Network, calibration: Calibration, data: Path, seed: int) -> float:
+def _regression(names: Sequence[str], rows: Sequence[Sequence[float]], right: Sequence[bool]) -> Regression:
+    weights, intercept = fit(np.array(rows), np.array(right, dtype=float))
+    return Regression(dict(zip(names, weights.tolist(), strict=True)), intercept)
+
+
+def _values(known: Prospect, names: Sequence[str]) -> list[float]:
+    return [getattr(known, name) for name in names]
+
+
+def _fit_prospects(
+    every: Sequence[Sequence[Found]], answers: Regression, threshold: float
+) -> tuple[Regression, float, float]:
+    """Return how likely a passage holds an answer, the least at which it is read, and the fraction that is read.
+
+    Each of ``every`` is what was found for one question. A passage holds an answer when one of its candidates is at
+    least as likely as ``threshold``.
+    """
+    rows, hold = [], []
+    for found in every:
+        best: dict[int, Found] = {}
+        for f in sorted(found, key=lambda f: answers.probability(f.evidence)):
+            best[f.paragraph] = f
+        rows += [_values(f.evidence, PROSPECTS) for f in best.values()]
+        hold += [answers.probability(f.evidence) >= threshold for f in best.values()]
+    regression = _regression(PROSPECTS, rows, hold)
+    likely = np.array([regression.probability(Prospect(*row)) for row in rows])
+    least = float(np.quantile(likely[np.array(hold)], 1 - KEPT_BY_PROSPECT))
+    return regression, least, float(np.mean(likely >= least))
+
+
+def _description_weight(network: Network, answers: Regression, data: Path, seed: int) -> float:
     """Return what a description adds to the calibrated logit, on questions of QAMR that ask who a name is."""
     rng = random.Random(seed)
     examples = [e for e in read_qamr(data / "qamr", rng) if e.answers and asked_name(e.question)]
     some = rng.sample(examples, min(WHO_IS_QUESTIONS, len(examples)))
     pairs = [(e.question, e.passage, tuple(e.passage[a:b] for a, b in e.answers)) for e in some]
     found = [(f, one) for one, fs in _answer_each_alone(network, pairs) for f in fs]
-    sure = np.array([calibration.probability(f.evidence) for f, _ in found])
+    sure = np.array([answers.probability(f.evidence) for f, _ in found])
     rows = np.c_[np.log(sure / (1 - sure)), [f.evidence.description for f, _ in found]]
     weights, _ = fit(rows, np.array([is_right(f, one) for f, one in found], dtype=float))
     return float(weights[1])
@@ -292,7 +351,7 @@ def report(network: Network, calibration: Calibration, examples: list[Example], 
     figures: dict[str, float] = {"test_questions": len(test), "test_answerable": len(answerable)}
 
     def probability(found: Found) -> float:
-        return calibration.probability(found.evidence)
+        return calibration.answers.probability(found.evidence)
 
     for bare in (False, True):
         suffix = "_stripped" if bare else ""
@@ -342,10 +401,10 @@ def _whole_way(
 ) -> dict[str, float]:
     """Return figures over all paragraphs: first answer, paragraph order, refusal of other topics."""
     asked = setting.ask(test, "all", vectors)
-    found = answer_all(network, setting.corpus, asked)
-    best = [max(f, key=lambda c: calibration.probability(c.evidence)) for f in found]
+    found = answer_all(network, setting.corpus, asked, calibration)
+    best = [max(f, key=lambda c: calibration.answers.probability(c.evidence)) for f in found]
     scores = [exact_and_f1(b.text, a.gold) for b, a in zip(best, asked, strict=True)]
-    sure = np.array([calibration.probability(b.evidence) for b in best])
+    sure = np.array([calibration.answers.probability(b.evidence) for b in best])
     at_90 = float(np.quantile(sure, 1 - KEPT_FRACTION))
     figures = {
         "whole_em": float(np.mean([s[0] for s in scores])),
@@ -353,13 +412,14 @@ def _whole_way(
         "hit1_retrieval": float(np.mean([setting.corpus.number(a.passages[0]) == a.paragraph for a in asked])),
         "hit8_retrieval": float(np.mean([a.paragraph in map(setting.corpus.number, a.passages) for a in asked])),
         "hit1_reader": float(np.mean([b.paragraph == a.paragraph for b, a in zip(best, asked, strict=True)])),
+        "passages_read": float(np.mean([len({c.paragraph for c in f}) for f in found])),
         "kept_at_threshold": float(np.mean(sure >= calibration.threshold)),
     }
     for where in ("other", "random"):
         off = setting.ask(test, where, vectors, random.Random(1))
         worst = [
-            max((calibration.probability(c.evidence) for c in f), default=0.0)
-            for f in answer_all(network, setting.corpus, off)
+            max((calibration.answers.probability(c.evidence) for c in f), default=0.0)
+            for f in answer_all(network, setting.corpus, off, calibration)
         ]
         figures[f"{where}_topics_refused_at_90"] = float(np.mean(np.array(worst) < at_90))
         figures[f"{where}_topics_refused_at_threshold"] = float(np.mean(np.array(worst) < calibration.threshold))
@@ -383,7 +443,7 @@ def _clapnq(network: Network, calibration: Calibration, data: Path) -> dict[str,
             [max(getattr(c.evidence, name) for c in f) for f in values[k]] for k in ("answerable", "unanswerable")
         ]
         figures[f"clapnq_auc_{name}"] = area_under_curve(*scores)
-    sure = [[max(calibration.probability(c.evidence) for c in f) for f in v] for v in values.values()]
+    sure = [[max(calibration.answers.probability(c.evidence) for c in f) for f in v] for v in values.values()]
     return {**figures, "clapnq_auc": area_under_curve(*sure)}
 
 
@@ -428,8 +488,7 @@ def main() -> None:
     network = Network(load_weights(args.weights, digest), minilm.load_tokenizer())
     if args.action == "calibrate":
         calibration, figures = calibrate(network, examples, args.data, args.seed)
-        kept = {f.name: getattr(calibration, f.name) for f in fields(calibration)}
-        card = {"sha256": digest, **kept, "dev": figures}
+        card = {"sha256": digest, **asdict(calibration), "dev": figures}
         (args.weights / "reader.json").write_text(json.dumps(card, indent=2) + "\n")
     else:
         figures = report(network, load_calibration(args.weights), examples, args.data)
