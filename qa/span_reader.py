@@ -31,6 +31,7 @@ class Prospect:
         lexical: BM25, as a fraction of the highest among the passages found.
         names: fraction of the question's names, by rarity, that stand in the passage; 1 when it has none.
         numbers: the same for its numbers: a passage about another year or count is a near miss.
+        together: the highest fraction of the question's content words, by rarity, that stand in one segment.
     """
 
     dense: float
@@ -38,6 +39,7 @@ class Prospect:
     lexical: float
     names: float
     numbers: float
+    together: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,13 +110,14 @@ def prospects(readables: Sequence[Readable], terms: Sequence[Term]) -> list[Pros
     numbers = [term for term in terms if term.word[0].isdigit()]
     return [
         Prospect(
-            dense=passage.dense_score,
-            dense_gap=passage.dense_score - nearest,
-            lexical=passage.lexical_score / most if most > 0 else 0.0,
-            names=coverage(names, passage.text),
-            numbers=coverage(numbers, passage.text),
+            dense=readable.passage.dense_score,
+            dense_gap=readable.passage.dense_score - nearest,
+            lexical=readable.passage.lexical_score / most if most > 0 else 0.0,
+            names=coverage(names, readable.passage.text),
+            numbers=coverage(numbers, readable.passage.text),
+            together=max((coverage(terms, _text(readable, part, part)) for part in readable.segments), default=0.0),
         )
-        for passage in (readable.passage for readable in readables)
+        for readable in readables
     ]
 
 
@@ -157,7 +160,13 @@ def _segments_at(candidate: Candidate, readable: Readable, *, beside: int) -> st
     if not touched:
         return readable.passage.text[candidate.start : candidate.end]
     segments = readable.segments[max(0, touched[0] - beside) : touched[-1] + 1 + beside]
-    return readable.passage.text[segments[0].start - base : segments[-1].end - base]
+    return _text(readable, segments[0], segments[-1])
+
+
+def _text(readable: Readable, first: Span, last: Span) -> str:
+    """Return the words of a passage from one segment to another."""
+    base = readable.passage.span.start
+    return readable.passage.text[first.start - base : last.end - base]
 
 
 def _read_card(folder: Path) -> dict[str, Any]:

@@ -354,11 +354,18 @@ def test_coverage_weighs_words_by_rarity_and_finds_other_forms() -> None:
 
 def test_a_prospect_compares_a_passage_with_those_found_beside_it() -> None:
     readables = [readable("x y", dense=0.75, lexical=2.0), readable("x z", dense=0.5, lexical=8.0)]
-    # lexical 2 / 8 and 8 / 8; the second is 0.25 behind the nearest
-    assert prospects(readables, [Term("x", 1.0, 2)]) == [
-        Prospect(dense=0.75, dense_gap=0.0, lexical=0.25, names=1.0, numbers=1.0),
-        Prospect(dense=0.5, dense_gap=-0.25, lexical=1.0, names=1.0, numbers=1.0),
+    # lexical 2 / 8 and 8 / 8; the second is 0.25 behind the nearest; "y", 3 of 1 + 3, is not in it
+    assert prospects(readables, [Term("x", 1.0, 2), Term("y", 3.0, 1)]) == [
+        Prospect(dense=0.75, dense_gap=0.0, lexical=0.25, names=1.0, numbers=1.0, together=1.0),
+        Prospect(dense=0.5, dense_gap=-0.25, lexical=1.0, names=1.0, numbers=1.0, together=1 / 4),
     ]
+
+
+def test_words_of_the_question_in_one_segment_are_told_from_words_in_several() -> None:
+    whole = readable("x y 7 z")
+    parted = Readable(whole.passage, (Span(0, 3), Span(4, 7)))
+    terms = [Term("x", 1.0, 1), Term("7", 2.0, 1), Term("z", 1.0, 1)]
+    assert [prospect.together for prospect in prospects([whole, parted], terms)] == [1.0, 3 / 4]
 
 
 def test_names_and_numbers_of_the_question_are_looked_for_in_the_whole_passage() -> None:
@@ -367,7 +374,7 @@ def test_names_and_numbers_of_the_question_are_looked_for_in_the_whole_passage()
     assert (prospect.names, prospect.numbers) == (1 / 4, 2 / 4)
 
 
-PROSPECT = Prospect(dense=0.75, dense_gap=0.0, lexical=0.5, names=0.25, numbers=1.0)
+PROSPECT = Prospect(dense=0.75, dense_gap=0.0, lexical=0.5, names=0.25, numbers=1.0, together=0.0)
 
 
 def test_words_near_a_candidate_are_told_from_words_elsewhere_in_the_passage() -> None:

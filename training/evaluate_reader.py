@@ -51,7 +51,7 @@ KEPT_FRACTION = 0.9
 KEPT_BY_THRESHOLD = 0.92
 RIGHT_F1 = 0.5
 KEPT_BY_PROSPECT = 0.995
-FEATURES = tuple(field.name for field in fields(Evidence) if field.name != "description")
+FEATURES = tuple(field.name for field in fields(Evidence) if field.name not in ("description", "together"))
 PROSPECTS = tuple(field.name for field in fields(Prospect))
 WHO_IS_QUESTIONS = 260
 
@@ -294,7 +294,7 @@ def calibrate(network: Network, examples: list[Example], data: Path, seed: int) 
     answers = replace(answers, weights={**answers.weights, "description": described})
     likely, least, read = _fit_prospects(every, answers, threshold)
     calibration = Calibration(answers, threshold, likely, least, PASSAGES_READ)
-    return calibration, {**numbers, "candidates": float(len(rows)), "passages_read": read}
+    return calibration, {**numbers, "candidates": float(len(rows)), "worth_reading": read}
 
 
 def _regression(names: Sequence[str], rows: Sequence[Sequence[float]], right: Sequence[bool]) -> Regression:
@@ -316,9 +316,7 @@ def _fit_prospects(
     """
     rows, hold = [], []
     for found in every:
-        best: dict[int, Found] = {}
-        for f in sorted(found, key=lambda f: answers.probability(f.evidence)):
-            best[f.paragraph] = f
+        best = {f.paragraph: f for f in sorted(found, key=lambda f: answers.probability(f.evidence))}
         rows += [_values(f.evidence, PROSPECTS) for f in best.values()]
         hold += [answers.probability(f.evidence) >= threshold for f in best.values()]
     regression = _regression(PROSPECTS, rows, hold)
