@@ -158,15 +158,7 @@ def answer_all(
     network: Network, corpus: Paragraphs, asked: Sequence[Asked], calibration: Calibration | None = None
 ) -> list[list[Found]]:
     """Return the candidates for each question, in passage order: of all its passages, or of those the product reads."""
-    chosen = []
-    for one in asked:
-        readables = [Readable(p, corpus.segments(corpus.number(p))) for p in one.passages]
-        terms = corpus.terms(one.question)
-        chosen.append(
-            promising(readables, terms, calibration)
-            if calibration
-            else list(zip(readables, prospects(readables, terms), strict=True))
-        )
+    chosen = [_chosen(corpus, one, calibration) for one in asked]
     flat = [(one.question, readable) for one, some in zip(asked, chosen, strict=True) for readable, _ in some]
     marked = iter(
         network.candidates(
@@ -178,15 +170,22 @@ def answer_all(
     found = []
     for one, some in zip(asked, chosen, strict=True):
         terms = corpus.terms(one.question)
-        candidates = [(readable, prospect, next(marked)) for readable, prospect in some]
         found.append(
             [
                 Found(_whole_text(one.question, readable, c), corpus.number(readable.passage), evidence)
-                for readable, prospect, cs in candidates
+                for readable, prospect, cs in [(*passage, next(marked)) for passage in some]
                 for c, evidence in zip(cs, weigh(one.question, cs, readable, prospect, terms), strict=True)
             ]
         )
     return found
+
+
+def _chosen(corpus: Paragraphs, asked: Asked, calibration: Calibration | None) -> list[tuple[Readable, Prospect]]:
+    readables = [Readable(passage, corpus.segments(corpus.number(passage))) for passage in asked.passages]
+    terms = corpus.terms(asked.question)
+    if calibration is None:
+        return list(zip(readables, prospects(readables, terms), strict=True))
+    return promising(readables, terms, calibration)
 
 
 def _answer_each_alone(
