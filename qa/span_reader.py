@@ -18,7 +18,7 @@ from qa.roles import is_description, is_teller
 from qa.span_network import Candidate, Network, load_weights
 
 WEIGHTS = Path(__file__).parent / "weights"
-ALWAYS_READ = 2  # of the passages, the best ones
+ALWAYS_READ = 2  # of the passages found, the best ones; docs/decisions/0005-reader.md
 
 
 @dataclass(frozen=True, slots=True)
