@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from index.layers import EPSILON, LARGEST_INPUT, in_7_bits
-from index.minilm import HEADS, LAYERS, WIDTH, load_weights
+from index.minilm import HEAD_WIDTH, LAYERS, WIDTH, load_weights
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -118,7 +118,7 @@ class GpuLayers:
         from torch.nn import functional as F
 
         texts, length, _ = x.shape
-        q, k, v = self._linear(f"{name}qkv", x).view(texts, length, 3, HEADS, -1).permute(2, 0, 3, 1, 4)
+        q, k, v = self._linear(f"{name}qkv", x).view(texts, length, 3, -1, HEAD_WIDTH).permute(2, 0, 3, 1, 4)
         seen = F.scaled_dot_product_attention(q, k, v, attn_mask=there[:, None, None, :])
         x = self._norm(f"{name}norm1", self._linear(f"{name}out", seen.transpose(1, 2).reshape(x.shape)) + x)
         return self._norm(f"{name}norm2", self._linear(f"{name}down", F.gelu(self._linear(f"{name}up", x))) + x)

@@ -13,7 +13,7 @@ from concurrent.futures import Future
 from typing import TYPE_CHECKING, TypeVar
 
 from index.graphs import MICROSOFT, Graph
-from index.minilm import HEADS, LAYERS, WIDTH
+from index.minilm import HEAD_WIDTH, LAYERS, WIDTH
 from index.threads import threads, usable_cores
 
 if TYPE_CHECKING:
@@ -92,17 +92,20 @@ class _EncoderGraph(Graph):
         return x
 
     def _layer(self, name: str, x: str) -> str:
-        seen = self._attention(self._product(f"{name}qkv", x), self._weight(f"{name}qkv.bias"))
+        seen = self._attention(name, self._product(f"{name}qkv", x))
         x = self._added(f"{name}norm1", self._product(f"{name}out", seen), x, self._weight(f"{name}out.bias"))
         raised = self.op("BiasGelu", self._product(f"{name}up", x), self._weight(f"{name}up.bias"), domain=MICROSOFT)
         return self._added(f"{name}norm2", self._product(f"{name}down", raised), x, self._weight(f"{name}down.bias"))
 
-    def _attention(self, projected: str, bias: str) -> str:
+    def _attention(self, name: str, projected: str) -> str:
+        """A layer has as many heads as its weights have rows for."""
+        width = self._weights[f"{name}out.weight"].shape[1]
         first = self.constant("first axis", [0], "int64")
-        widths = self.constant("widths", [WIDTH] * 3, "int64")
+        widths = self.constant(f"{name}widths", [width] * 3, "int64")
         batch = self.op("Unsqueeze", projected, first)
         three = self.ops("Split", batch, widths, outputs=3, axis=2)
-        seen = self.op("MultiHeadAttention", *three, bias, domain=MICROSOFT, num_heads=HEADS)
+        bias = self._weight(f"{name}qkv.bias")
+        seen = self.op("MultiHeadAttention", *three, bias, domain=MICROSOFT, num_heads=width // HEAD_WIDTH)
         return self.op("Squeeze", seen, first)
 
     def _added(self, norm: str, x: str, skipped: str, bias: str) -> str:

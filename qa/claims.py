@@ -56,7 +56,8 @@ def names_first(readings: Sequence[Reading], question: str) -> list[Reading]:
     In "the organization which rules the town, Hayat Tahrir al Sham" a reader prefers the words nearest to those of the
     question. Of one thing described by a clause, a name that follows in the same segment takes the probability when
     its own is not far below. "Which organization rules the town?" has said what "the organization" says, so it asks
-    the same, and so does "Which group". "Who is Mark Lowcock?" wants the description.
+    the same, and so does "Which group"; it has also said the kind that leads a name, "the faction Free Men of Karst".
+    "Who is Mark Lowcock?" wants the description.
     """
     which = _ASKS_WHICH.match(question)
     kinds = which[1].casefold().split() if which else []
@@ -69,7 +70,7 @@ def names_first(readings: Sequence[Reading], question: str) -> list[Reading]:
         told = not kinds or _is_of_a_kind(_text(reading), kinds)
         following = [name for name in names if _follows(name, reading)] if told and _is_described(reading) else []
         best = max(following, key=lambda name: name.score, default=None)
-        found.append(replace(best, score=reading.score) if best else reading)
+        found.append(replace(best, answer=_name_alone(best, kinds), score=reading.score) if best else reading)
     return sorted(found, key=lambda reading: -reading.score)
 
 
@@ -83,6 +84,14 @@ def _names(text: str) -> bool:
     """Tell whether an answer is a name, or ends in one of two words or more: "the faction Free Men of Karst"."""
     kind = _KIND_OF_WHAT_IS_NAMED.match(text)
     return is_name(text) or (kind is not None and is_name(text[kind.end() :]))
+
+
+def _name_alone(name: Reading, kinds: Sequence[str]) -> Span:
+    """Return the place of a name without what leads it, where that names what one of these kinds is."""
+    kind = _KIND_OF_WHAT_IS_NAMED.match(_text(name))
+    if kind and _is_of_a_kind(kind[0], kinds):
+        return Span(name.answer.start + kind.end() + 1, name.answer.end)
+    return name.answer
 
 
 def _is_described(reading: Reading) -> bool:

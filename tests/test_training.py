@@ -12,6 +12,7 @@ import pytest
 from test_span_reader import TEXT
 
 from index import minilm
+from index.layers import Layers
 from qa.span_network import Network, load_weights, make_pairs
 from qa.span_reader import WEIGHTS
 from training.reader_data import Example
@@ -123,7 +124,42 @@ def test_a_teachers_stripped_examples_may_be_read_with_marks_restored_more_or_le
     assert [len(lengths) for lengths in pieces] == [1, 2]
 
 
-def test_the_weights_are_the_mean_of_the_runs_taught_once_more_and_nothing_is_made_twice(
+def test_inputs_that_the_others_can_replace_leave_and_the_outputs_stay() -> None:
+    torch = pytest.importorskip("torch")
+    from training.narrow import fitted
+
+    generator = torch.Generator().manual_seed(1)
+    own = torch.randn(500, 4, generator=generator)
+    groups = {0: own[:, :2], 1: own[:, :2] @ torch.tensor([[1.0, 2.0], [0.0, 1.0]]), 2: own[:, 2:]}
+    inputs = torch.cat([groups[0], groups[1], groups[2]], dim=1)
+    matrix = torch.randn(3, 6, generator=generator)
+    kept, narrow = fitted(matrix, inputs.T @ inputs, groups=2, size=2)
+    assert kept.tolist() in ([0, 1, 4, 5], [2, 3, 4, 5])
+    torch.testing.assert_close(inputs[:, kept] @ narrow.T, inputs @ matrix.T, atol=0.02, rtol=0)
+    weak = matrix * torch.tensor([1.0, 1.0, 1.0, 1.0, 0.01, 0.01])
+    assert fitted(weak, torch.eye(6), groups=2, size=2)[0].tolist() == [0, 1, 2, 3]
+
+
+def test_a_narrower_network_says_nearly_what_the_wide_one_says() -> None:
+    torch = pytest.importorskip("torch")
+    from training.narrow import narrowed
+
+    wide = {name: torch.from_numpy(array) for name, array in minilm.load_weights().items()}
+    wide["match.weight"] = torch.zeros(1, minilm.WIDTH)
+    pairs = make_pairs(minilm.load_tokenizer(), ["Who built the bridge?"] * 3, [TEXT, TEXT[40:], TEXT[:80]])
+    narrow = narrowed(wide, pairs, heads=11, hidden=1500)
+    assert narrow["layer.3.qkv.weight"].shape == (3 * 11 * 32, 384)
+    assert narrow["layer.3.out.weight"].shape == (384, 11 * 32)
+    assert narrow["layer.3.up.weight"].shape == narrow["layer.3.down.weight"].T.shape == (1500, 384)
+    read = minilm.embedded({name: w.numpy() for name, w in wide.items()}, pairs[0].tokens, pairs[0].types)
+    said, expected = (
+        Layers({name: tensor.numpy() for name, tensor in weights.items()}, exact=True)(read)
+        for weights in (narrow, wide)
+    )
+    assert 0 < np.linalg.norm(said - expected) < 0.1 * np.linalg.norm(expected)
+
+
+def test_a_wide_network_is_the_mean_of_runs_taught_once_more_and_teaches_a_narrow_one(
     tmp_path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytest.importorskip("torch")
@@ -132,21 +168,35 @@ def test_the_weights_are_the_mean_of_the_runs_taught_once_more_and_nothing_is_ma
     from training import train_reader
 
     runs = tuple(train_reader.Config(seed=seed, batch_size=2, pieces=2) for seed in (1, 2))
-    taught = tuple(train_reader.Config(seed=seed, batch_size=2, pieces=2, limit=3) for seed in (3, 4))
+    taught, narrow = (
+        tuple(train_reader.Config(seed=seed, batch_size=2, pieces=2, limit=3) for seed in pair)
+        for pair in ((3, 4), (5, 6))
+    )
     stages = [[Example("who?", TEXT, ((4, 9),), "test", "one"), Example("where is Rome?", TEXT, (), "test", "one")] * 2]
     monkeypatch.setattr(train_reader, "RUNS", runs)
     monkeypatch.setattr(train_reader, "TAUGHT", taught)
+    monkeypatch.setattr(train_reader, "NARROW", narrow)
+    monkeypatch.setattr(train_reader, "LAST", train_reader.Config(seed=7, batch_size=2, pieces=2, limit=3))
+    monkeypatch.setattr(train_reader, "HEADS", 11)
+    monkeypatch.setattr(train_reader, "HIDDEN", 1530)
     monkeypatch.setattr(train_reader, "training_examples", lambda *_: stages)
     monkeypatch.setattr(sys, "argv", ["train_reader", "--data", str(tmp_path), "--out", str(tmp_path)])
     train_reader.main()
-    folders = {("seed-1", "seed-2"): "teacher", ("taught-3", "taught-4"): "."}
+    folders = {
+        ("seed-1", "seed-2"): "teacher",
+        ("taught-3", "taught-4"): "wide",
+        ("taught-5", "taught-6"): "narrow-taught",
+        ("narrow-taught", "taught-7"): ".",
+    }
     for (first, second), mean in folders.items():
         one, two, both = (load_file(tmp_path / place / train_reader.READER) for place in (first, second, mean))
         for name, tensor in both.items():
             np.testing.assert_array_equal(tensor, ((one[name].astype("f4") + two[name]) / 2).astype("f2"))
         assert (one["span.weight"] != two["span.weight"]).any()
-    teacher = load_file(tmp_path / "teacher" / train_reader.READER)
-    assert 0 < abs(both["span.weight"].astype("f4") - teacher["span.weight"]).max() < 0.01
+    for begun, made in (("teacher", "wide"), ("narrow", ".")):
+        before, after = (load_file(tmp_path / place / train_reader.READER) for place in (begun, made))
+        assert 0 < abs(after["span.weight"].astype("f4") - before["span.weight"]).max() < 0.01
+    assert after["layer.5.up.weight"].shape == before["layer.5.up.weight"].shape == (1530, 384)
 
     made = train_reader.file_sha256(tmp_path)
     monkeypatch.setattr(train_reader, "training_examples", None)

@@ -41,17 +41,18 @@ class Item:
 
 def tokenised(examples: Sequence[Example]) -> list[Item]:
     """Return items; examples whose answer was cut off by the length limit are dropped."""
-    items = (_item(example, pair) for example, pair in zip(examples, _pairs(examples), strict=True))
+    items = (_item(example, pair) for example, pair in zip(examples, example_pairs(examples), strict=True))
     return [item for item in items if item]
 
 
-def _pairs(examples: Sequence[Example]) -> list[Pair]:
+def example_pairs(examples: Sequence[Example]) -> list[Pair]:
+    """Return each example as the reader reads it: a passage without marks with those it most likely had."""
     tokenizer = minilm.load_tokenizer()
     return make_pairs(tokenizer, [e.question for e in examples], [e.passage for e in examples], load_restorer())
 
 
 def _pairs_of_varied_marks(examples: Sequence[Example], rng: random.Random) -> list[Pair]:
-    """Return pairs as `_pairs` does, but with marks that another degree of sureness restores in each passage."""
+    """Return pairs as `example_pairs` does, but with marks that another degree of sureness restores in each passage."""
     tokenizer, restorer = minilm.load_tokenizer(), load_restorer()
     levels = [{mark: rng.uniform(*reach) for mark, reach in VARIED.items()} for _ in examples]
 
@@ -89,9 +90,9 @@ def taught(
         varied_marks: whether marks are restored more readily in some passages than in others.
     """
     bare = [example if rng.random() < AS_WRITTEN else stripped(example) for example in examples]
-    written = _pairs(examples)
+    written = example_pairs(examples)
     said = in_parallel(teacher, written)
-    read_pairs = _pairs_of_varied_marks(bare, rng) if varied_marks else _pairs(bare)
+    read_pairs = _pairs_of_varied_marks(bare, rng) if varied_marks else example_pairs(bare)
     items = []
     for example, twin, pair, (logits, relevance), read in zip(examples, bare, written, said, read_pairs, strict=True):
         item = _item(twin, read)

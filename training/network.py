@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from index.layers import EPSILON
-from index.minilm import HEADS, LAYERS, WIDTH
+from index.minilm import HEAD_WIDTH, LAYERS, WIDTH
 from qa.span_network import Pair
 
 PAD = 0
@@ -64,8 +64,19 @@ def score_tokens(
     return marks.masked_fill(~readable[..., None], -1e4), relevance
 
 
-def last_states(weights: Weights, batch: Batch, *, drop: Callable[[Tensor], Tensor] = lambda x: x) -> Tensor:
-    """Return the last hidden states, (n, length, 384), in the precision of ``weights``; ``drop`` is dropout."""
+def last_states(
+    weights: Weights,
+    batch: Batch,
+    *,
+    drop: Callable[[Tensor], Tensor] = lambda x: x,
+    see: Callable[[str, Tensor], None] = lambda name, x: None,
+) -> Tensor:
+    """Return the last hidden states, (n, length, 384), in the precision of ``weights``.
+
+    Args:
+        drop: dropout.
+        see: is shown what the matrices ``out`` and ``down`` of each layer read, by their names.
+    """
     n, length = batch.tokens.shape
     kind = weights["norm.weight"].dtype
     x = F.embedding(batch.tokens, weights["words.weight"]) + weights["positions.weight"][:length]
@@ -74,10 +85,12 @@ def last_states(weights: Weights, batch: Batch, *, drop: Callable[[Tensor], Tens
     readable = batch.mask[:, None, None, :]
     for layer in range(LAYERS):
         name = f"layer.{layer}."
-        q, k, v = linear(weights, name + "qkv", x).view(n, length, 3, HEADS, -1).permute(2, 0, 3, 1, 4)
-        seen = F.scaled_dot_product_attention(q, k, v, attn_mask=readable).transpose(1, 2).reshape(n, length, WIDTH)
+        q, k, v = linear(weights, name + "qkv", x).view(n, length, 3, -1, HEAD_WIDTH).permute(2, 0, 3, 1, 4)
+        seen = F.scaled_dot_product_attention(q, k, v, attn_mask=readable).transpose(1, 2).flatten(2)
+        see(name + "out", seen)
         x = norm(weights, name + "norm1", x + drop(linear(weights, name + "out", seen)))
         raised = F.gelu(linear(weights, name + "up", x))
+        see(name + "down", raised)
         x = norm(weights, name + "norm2", x + drop(linear(weights, name + "down", raised)))
     return x
 

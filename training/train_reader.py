@@ -3,7 +3,8 @@
 Several runs (``RUNS``), one after another, and the mean of their weights, which reads better than any of them (Wortsman
 et al. 2022, "Model soups"). That mean then learns to say of a text without its marks what it says of the same text
 with them (Hinton et al. 2015, "Distilling the Knowledge in a Neural Network"): again several runs (``TAUGHT``) and
-their mean.
+their mean. Last, a narrower network is made of that (`training.narrow`) and taught by it: two runs (``NARROW``),
+their mean, a run that goes on from there (``LAST``), and the mean of both.
 
 Resumable (run the same command again) and, on one processor, the same weights for the same seeds: each batch is cut
 into fixed pieces whose gradients are added in order, so it does not matter which thread computed which. An NVIDIA GPU
@@ -32,9 +33,10 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from index import minilm
 from index.minilm import WIDTH
 from qa.span_network import Network, load_weights
-from training.items import Item, taught, tokenised
+from training.items import Item, example_pairs, taught, tokenised
+from training.narrow import narrowed
 from training.network import Batch, has_bfloat16_matrices, make_batch, score_tokens
-from training.reader_data import Mixture, training_examples
+from training.reader_data import Example, Mixture, training_examples
 
 FROZEN = ("words.weight", "positions.weight")
 READER = "reader.safetensors"
@@ -46,8 +48,8 @@ class Config:
     """What decides the weights of one run, besides the data.
 
     Attributes:
-        varied_marks: see `training.items.taught`; for ``TAUGHT`` alone.
-        limit: examples per stage, of both stages together for ``TAUGHT``; 0 for all.
+        varied_marks: see `training.items.taught`; for runs that are taught.
+        limit: examples per stage, of both stages together for runs that are taught; 0 for all.
         batches: end after so many; 0 for all.
     """
 
@@ -83,6 +85,11 @@ TAUGHT = (
     replace(_TAUGHT, seed=22, limit=24_000, varied_marks=True),
     replace(_TAUGHT, seed=23, limit=24_000, varied_marks=True),
 )
+_NARROW = replace(_TAUGHT, seed=31, limit=30_000, varied_marks=True, learning_rate=1.5e-4, drop=0.05)
+NARROW = (_NARROW, replace(_NARROW, seed=32, limit=24_000))
+LAST = replace(_NARROW, seed=33, limit=36_000, learning_rate=1e-4)
+HEADS, HIDDEN = 10, 768  # of 12 and 1536
+FITTED_ON, FITTED_SEED = 600, 5  # examples, half of them without their marks
 
 
 def batches(stages: Sequence[Sequence[Item]], config: Config) -> Iterator[list[Item]]:
@@ -252,39 +259,76 @@ def main() -> None:
     parser.add_argument("--limit", type=int, default=0, help="examples per stage, for a quick try")
     parser.add_argument("--batches", type=int, default=0, help="end each run after so many batches; 0 is all")
     args = parser.parse_args()
-    runs, taught_runs = (
-        [replace(run, limit=args.limit or run.limit, batches=args.batches) for run in some] for some in (RUNS, TAUGHT)
-    )
-    folders = [args.out / f"seed-{run.seed}" for run in runs]
-    for run, folder in zip(runs, folders, strict=True):
-        train_run(args.data, folder, run)
-    teacher = args.out / "teacher"
-    teacher.mkdir(exist_ok=True)
-    save_weights(mean_weights(folders), teacher / READER)
-    folders = [args.out / f"taught-{run.seed}" for run in taught_runs]
-    for run, folder in zip(taught_runs, folders, strict=True):
-        teach(args.data, teacher, folder, run)
-    save_weights(mean_weights(folders), args.out / READER)
+
+    def shortened(run: Config) -> Config:
+        return replace(run, limit=args.limit or run.limit, batches=args.batches)
+
+    data, out = args.data, args.out
+    runs = [train_run(data, out / f"seed-{run.seed}", shortened(run)) for run in RUNS]
+    teacher = _saved(mean_weights(runs), out / "teacher")
+    runs = [teach(data, teacher, teacher, out / f"taught-{run.seed}", shortened(run)) for run in TAUGHT]
+    wide = _saved(mean_weights(runs), out / "wide")
+    begin = narrow(data, wide, out / "narrow")
+    runs = [teach(data, wide, begin, out / f"taught-{run.seed}", shortened(run)) for run in NARROW]
+    begin = _saved(mean_weights(runs), out / "narrow-taught")
+    last = teach(data, wide, begin, out / f"taught-{LAST.seed}", shortened(LAST))
+    save_weights(mean_weights([begin, last]), out / READER)
 
 
-def train_run(data: Path, out: Path, config: Config) -> None:
-    """Train one run, unless the folder holds its weights; ``config.json`` there says how they were made."""
+def train_run(data: Path, out: Path, config: Config) -> Path:
+    """Train one run, unless the folder holds its weights, and return the folder.
+
+    ``config.json`` there says how they were made.
+    """
     if not _is_made(out, asdict(config)):
         stages = [stage[: config.limit or None] for stage in training_examples(data, config.seed, config.mixture)]
         train([tokenised(stage) for stage in stages], out, config)
+    return out
 
 
-def teach(data: Path, teacher: Path, out: Path, config: Config) -> None:
-    """Train weights on, labelled by themselves (`training.items.taught`), unless the folder holds the result."""
-    sha256 = file_sha256(teacher)
-    if not _is_made(out, {**asdict(config), "teacher": sha256}):
+def teach(data: Path, teacher: Path, begin: Path, out: Path, config: Config) -> Path:
+    """Train weights on with labels that a teacher gave (`training.items.taught`), unless ``out`` holds the result.
+
+    Args:
+        teacher, begin: folders with the weights that label, and with those to begin with.
+
+    Returns:
+        ``out``.
+    """
+    sha256s = {"teacher": file_sha256(teacher), "begin": file_sha256(begin)}
+    if not _is_made(out, {**asdict(config), **sha256s}):
         rng = random.Random(config.seed)
-        examples = [e for stage in training_examples(data, config.seed, config.mixture) for e in stage]
-        rng.shuffle(examples)
-        network = Network(load_weights(teacher, sha256), minilm.load_tokenizer())
+        examples = _shuffled(training_examples(data, config.seed, config.mixture), rng)
+        network = Network(load_weights(teacher, sha256s["teacher"]), minilm.load_tokenizer())
         items = taught(network.score, examples[: config.limit or None], rng, varied_marks=config.varied_marks)
-        begin = {name: tensor.float() for name, tensor in sorted(load_file(str(teacher / READER)).items())}
-        train([items], out, config, begin)
+        weights = {name: tensor.float() for name, tensor in sorted(load_file(str(begin / READER)).items())}
+        train([items], out, config, weights)
+    return out
+
+
+def narrow(data: Path, wide: Path, out: Path) -> Path:
+    """Make a narrower network of the weights in a folder, to be taught, unless ``out`` holds it; return ``out``."""
+    sha256 = file_sha256(wide)
+    how = {"wide": sha256, "heads": HEADS, "hidden": HIDDEN, "examples": FITTED_ON, "seed": FITTED_SEED}
+    if not _is_made(out, how):
+        stages = training_examples(data, FITTED_SEED, Mixture(stripped_fraction=0.5))
+        examples = _shuffled(stages, random.Random(FITTED_SEED))[:FITTED_ON]
+        weights = {name: torch.from_numpy(array) for name, array in load_weights(wide, sha256).items()}
+        made = narrowed(weights, example_pairs(examples), heads=HEADS, hidden=HIDDEN)
+        save_weights({name: tensor for name, tensor in made.items() if name not in FROZEN}, out / READER)
+    return out
+
+
+def _shuffled(stages: Sequence[Sequence[Example]], rng: random.Random) -> list[Example]:
+    examples = [example for stage in stages for example in stage]
+    rng.shuffle(examples)
+    return examples
+
+
+def _saved(weights: dict[str, Tensor], folder: Path) -> Path:
+    folder.mkdir(exist_ok=True)
+    save_weights(weights, folder / READER)
+    return folder
 
 
 def _is_made(out: Path, config: dict[str, object]) -> bool:
