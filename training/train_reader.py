@@ -236,10 +236,12 @@ def _save(
     os.replace(part, path)
 
 
-def mean_weights(folders: Sequence[Path]) -> dict[str, Tensor]:
-    """Return the mean of the weights of several runs from the same encoder, float32."""
+def save_mean(folders: Sequence[Path], out: Path) -> Path:
+    """Write the mean of the weights in several folders, taken in float32, into another, and return that."""
     runs = [load_file(str(folder / READER)) for folder in folders]
-    return {name: torch.stack([run[name].float() for run in runs]).mean(0) for name in runs[0]}
+    out.mkdir(exist_ok=True)
+    save_weights({name: torch.stack([run[name].float() for run in runs]).mean(0) for name in runs[0]}, out / READER)
+    return out
 
 
 def save_weights(weights: dict[str, Tensor], path: Path) -> None:
@@ -265,14 +267,14 @@ def main() -> None:
 
     data, out = args.data, args.out
     runs = [train_run(data, out / f"seed-{run.seed}", shortened(run)) for run in RUNS]
-    teacher = _saved(mean_weights(runs), out / "teacher")
+    teacher = save_mean(runs, out / "teacher")
     runs = [teach(data, teacher, teacher, out / f"taught-{run.seed}", shortened(run)) for run in TAUGHT]
-    wide = _saved(mean_weights(runs), out / "wide")
+    wide = save_mean(runs, out / "wide")
     begin = narrow(data, wide, out / "narrow")
     runs = [teach(data, wide, begin, out / f"taught-{run.seed}", shortened(run)) for run in NARROW]
-    begin = _saved(mean_weights(runs), out / "narrow-taught")
+    begin = save_mean(runs, out / "narrow-taught")
     last = teach(data, wide, begin, out / f"taught-{LAST.seed}", shortened(LAST))
-    save_weights(mean_weights([begin, last]), out / READER)
+    save_mean([begin, last], out)
 
 
 def train_run(data: Path, out: Path, config: Config) -> Path:
@@ -323,12 +325,6 @@ def _shuffled(stages: Sequence[Sequence[Example]], rng: random.Random) -> list[E
     examples = [example for stage in stages for example in stage]
     rng.shuffle(examples)
     return examples
-
-
-def _saved(weights: dict[str, Tensor], folder: Path) -> Path:
-    folder.mkdir(exist_ok=True)
-    save_weights(weights, folder / READER)
-    return folder
 
 
 def _is_made(out: Path, config: dict[str, object]) -> bool:
