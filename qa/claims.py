@@ -32,6 +32,7 @@ _DEFINITE = re.compile(r"the\b", re.IGNORECASE)
 _THE_BEFORE = re.compile(r"\bthe\W*\Z", re.IGNORECASE)
 _RELATIVE_CLAUSE = re.compile(r"\W*(?:which|who|that)\b")
 _KIND_OF_WHAT_IS_NAMED = re.compile(r".*\b[^\W\d_A-Z][^\W\d_]{3,}(?= [A-Z]\w* (?:\w+ )*[A-Z])")
+_WHOSE = re.compile(rf"(?:['’ ]s)? (?:{'|'.join(sorted(_BODIES))})(?= [A-Z])")  # "Karst [militia] Free Men"
 _ASKS_WHEN = re.compile(r"\b(?:when|(?:what|which) (?:year|month|date|day))\b", re.IGNORECASE)
 # one person or place at a time holds these
 _ROLES = (
@@ -55,22 +56,29 @@ def names_first(readings: Sequence[Reading], question: str) -> list[Reading]:
 
     In "the organization which rules the town, Hayat Tahrir al Sham" a reader prefers the words nearest to those of the
     question. Of one thing described by a clause, a name that follows in the same segment takes the probability when
-    its own is not far below. "Which organization rules the town?" has said what "the organization" says, so it asks
-    the same, and so does "Which group"; it has also said the kind that leads a name, "the faction Free Men of Karst".
-    "Who is Mark Lowcock?" wants the description.
+    its own is not far below, without the kind that leads it: "the faction Free Men of Karst" says no more of what kind
+    it is than the description does. A name that says whose faction it is ("Karst faction Free Men") is not meant.
+    "Which organization rules the town?" has said what "the organization" says, so it asks the same, and so does
+    "Which group". "Who is Mark Lowcock?" wants the description.
     """
     which = _ASKS_WHICH.match(question)
     kinds = which[1].casefold().split() if which else []
     if not (kinds or _ASKS_FOR_A_NAME.match(question)):
         return list(readings)
     asked = frozenset(key_words(question))
-    names = [one for one in readings if _names(_text(one)) and not asked.issuperset(key_words(_text(one)))]
+    names = [
+        one
+        for one in readings
+        if _names(_text(one)) and not _says_whose(one) and not asked.issuperset(key_words(_text(one)))
+    ]
     found = []
     for reading in readings:
-        told = not kinds or _is_of_a_kind(_text(reading), kinds)
+        description = _text(reading)
+        told = not kinds or _is_of_a_kind(description, kinds)
         following = [name for name in names if _follows(name, reading)] if told and _is_described(reading) else []
         best = max(following, key=lambda name: name.score, default=None)
-        found.append(replace(best, answer=_name_alone(best, kinds), score=reading.score) if best else reading)
+        said = [*kinds, description.casefold().split()[-1]]
+        found.append(replace(best, answer=_name_alone(best, said), score=reading.score) if best else reading)
     return sorted(found, key=lambda reading: -reading.score)
 
 
@@ -92,6 +100,12 @@ def _name_alone(name: Reading, kinds: Sequence[str]) -> Span:
     if kind and _is_of_a_kind(kind[0], kinds):
         return Span(name.answer.start + kind.end() + 1, name.answer.end)
     return name.answer
+
+
+def _says_whose(name: Reading) -> bool:
+    """Tell whether a name says whose the body is that is named after it: al Qaeda in "al Qaeda faction NAME"."""
+    passage = name.readable.passage
+    return _WHOSE.match(passage.text, name.answer.end - passage.span.start) is not None
 
 
 def _is_described(reading: Reading) -> bool:

@@ -6,6 +6,7 @@ import json
 import math
 import random
 import sys
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -75,7 +76,7 @@ def test_training_again_or_in_two_goes_gives_the_same_weights(tmp_path, monkeypa
     assert train_reader.file_sha256(tmp_path / "again") != whole
 
 
-def test_a_teachers_answer_labels_the_same_words_of_the_stripped_text(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_teachers_answer_labels_the_same_words_of_the_stripped_text() -> None:
     from training import items
     from training.reader_data import stripped
 
@@ -91,9 +92,8 @@ def test_a_teachers_answer_labels_the_same_words_of_the_stripped_text(monkeypatc
         logits[1 : first - 1] = 200  # what the question's tokens get means nothing
         return logits, math.log(3)
 
-    monkeypatch.setattr(items, "AS_WRITTEN", 0.0)
     bare = stripped(asked).passage
-    one, other = items.taught(teacher, [asked, unanswered], random.Random(1))
+    one, other = items.taught(teacher, [asked, unanswered], random.Random(1), as_written=0.0)
     for item, annotated in ((one, "1834"), (other, None)):
         assert item.labels is not None
         assert item.labels.shape == (len(item.pair), 2)
@@ -106,22 +106,25 @@ def test_a_teachers_answer_labels_the_same_words_of_the_stripped_text(monkeypatc
         assert item.labels[[item.start, item.end], [0, 1]] == pytest.approx(items.ANNOTATED, abs=1e-3)
 
 
-def test_a_teachers_stripped_examples_may_be_read_with_marks_restored_more_or_less_readily(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_as_many_of_a_teachers_examples_as_asked_keep_their_marks_the_others_are_restored_alike_or_not() -> None:
     from training import items
 
     def teacher(pair) -> tuple[np.ndarray, float]:
         return np.zeros((len(pair), 2), np.float32), 0.0
 
-    monkeypatch.setattr(items, "AS_WRITTEN", 0.0)
-    text = "The bridge crosses the Aar. It was built in 1834 by Ida Marlow. Later, it was closed."
-    examples = [Example("Who built it?", text, ((52, 62),), "test", "one")] * 12
-    pieces = [
-        {len(item.pair) for item in items.taught(teacher, examples, random.Random(1), varied_marks=varied)}
-        for varied in (False, True)
-    ]
-    assert [len(lengths) for lengths in pieces] == [1, 2]
+    text = "The bridge (of stone) crosses the Aar. It was built in 1834 by Ida Marlow. Later, it was closed."
+    examples = [Example("Who built it?", text, ((63, 73),), "test", "one")] * 12
+    (whole,) = {len(pair) for pair in items.example_pairs(examples)}
+
+    def lengths(as_written: float, *, varied: bool = False) -> Counter[int]:
+        made = items.taught(teacher, examples, random.Random(1), as_written=as_written, varied_marks=varied)
+        return Counter(len(item.pair) for item in made)
+
+    assert lengths(1.0) == {whole: 12}
+    assert len(lengths(0.0)) == 1
+    assert whole not in lengths(0.0)
+    assert len(lengths(0.0, varied=True)) > 1
+    assert 0 < lengths(0.5)[whole] < 12
 
 
 def test_inputs_that_the_others_can_replace_leave_and_the_outputs_stay() -> None:
@@ -168,15 +171,14 @@ def test_a_wide_network_is_the_mean_of_runs_taught_once_more_and_teaches_a_narro
     from training import train_reader
 
     runs = tuple(train_reader.Config(seed=seed, batch_size=2, pieces=2) for seed in (1, 2))
-    taught, narrow = (
-        tuple(train_reader.Config(seed=seed, batch_size=2, pieces=2, limit=3) for seed in pair)
-        for pair in ((3, 4), (5, 6))
+    taught, first_round, second_round = (
+        tuple(train_reader.Config(seed=seed, batch_size=2, pieces=2, limit=3) for seed in seeds)
+        for seeds in ((3, 4), (5, 6), (7,))
     )
     stages = [[Example("who?", TEXT, ((4, 9),), "test", "one"), Example("where is Rome?", TEXT, (), "test", "one")] * 2]
     monkeypatch.setattr(train_reader, "RUNS", runs)
     monkeypatch.setattr(train_reader, "TAUGHT", taught)
-    monkeypatch.setattr(train_reader, "NARROW", narrow)
-    monkeypatch.setattr(train_reader, "LAST", train_reader.Config(seed=7, batch_size=2, pieces=2, limit=3))
+    monkeypatch.setattr(train_reader, "NARROW", (first_round, second_round))
     monkeypatch.setattr(train_reader, "HEADS", 11)
     monkeypatch.setattr(train_reader, "HIDDEN", 1530)
     monkeypatch.setattr(train_reader, "training_examples", lambda *_: stages)
@@ -185,8 +187,8 @@ def test_a_wide_network_is_the_mean_of_runs_taught_once_more_and_teaches_a_narro
     folders = {
         ("seed-1", "seed-2"): "teacher",
         ("taught-3", "taught-4"): "wide",
-        ("taught-5", "taught-6"): "narrow-taught",
-        ("narrow-taught", "taught-7"): ".",
+        ("taught-5", "taught-6"): "narrow-1",
+        ("narrow-1", "taught-7"): ".",
     }
     for (first, second), mean in folders.items():
         one, two, both = (load_file(tmp_path / place / train_reader.READER) for place in (first, second, mean))

@@ -15,7 +15,6 @@ from qa.restoring import Mark, load_restorer
 from qa.span_network import Pair, make_pairs
 from training.reader_data import Example, strip_text, stripped
 
-AS_WRITTEN = 0.3  # of the examples that a teacher labels keep their marks
 ANNOTATED = 0.3  # of a label is the annotators' answer, the rest the teacher's
 VARIED = {Mark.SENTENCE: (0.0, 1.5), Mark.NONE: (-1.0, 1.0)}  # by what a logit of the restorer is lowered, from and to
 
@@ -79,17 +78,19 @@ def taught(
     examples: Sequence[Example],
     rng: random.Random,
     *,
+    as_written: float,
     varied_marks: bool = False,
 ) -> list[Item]:
-    """Return items, most of them without their marks, labelled by what a teacher says of them as they are written.
+    """Return items, some without their marks, labelled by what a teacher says of them as they are written.
 
     Args:
         teacher: start and end logit of each token, (length, 2) float32, and the logit that the passage answers
             (`qa.span_network.Network.score`).
         examples: as they are written.
+        as_written: how many of them keep their marks, 0 to 1.
         varied_marks: whether marks are restored more readily in some passages than in others.
     """
-    bare = [example if rng.random() < AS_WRITTEN else stripped(example) for example in examples]
+    bare = [example if rng.random() < as_written else stripped(example) for example in examples]
     written = example_pairs(examples)
     said = in_parallel(teacher, written)
     read_pairs = _pairs_of_varied_marks(bare, rng) if varied_marks else example_pairs(bare)

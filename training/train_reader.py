@@ -3,8 +3,8 @@
 Several runs (``RUNS``), one after another, and the mean of their weights, which reads better than any of them (Wortsman
 et al. 2022, "Model soups"). That mean then learns to say of a text without its marks what it says of the same text
 with them (Hinton et al. 2015, "Distilling the Knowledge in a Neural Network"): again several runs (``TAUGHT``) and
-their mean. Last, a narrower network is made of that (`training.narrow`) and taught by it: two runs (``NARROW``),
-their mean, a run that goes on from there (``LAST``), and the mean of both.
+their mean. Last, a narrower network is made of that (`training.narrow`) and taught by it, in rounds (``NARROW``): each
+goes on from the mean of what the round before began with and made, but the first from the network before it is taught.
 
 Resumable (run the same command again) and, on one processor, the same weights for the same seeds: each batch is cut
 into fixed pieces whose gradients are added in order, so it does not matter which thread computed which. An NVIDIA GPU
@@ -48,7 +48,7 @@ class Config:
     """What decides the weights of one run, besides the data.
 
     Attributes:
-        varied_marks: see `training.items.taught`; for runs that are taught.
+        as_written, varied_marks: see `training.items.taught`; for runs that are taught.
         limit: examples per stage, of both stages together for runs that are taught; 0 for all.
         batches: end after so many; 0 for all.
     """
@@ -63,6 +63,7 @@ class Config:
     drop: float = 0.1
     relevance_weight: float = 0.5
     average: float = 0.995
+    as_written: float = 0.3
     varied_marks: bool = False
     limit: int = 0
     batches: int = 0
@@ -85,9 +86,18 @@ TAUGHT = (
     replace(_TAUGHT, seed=22, limit=24_000, varied_marks=True),
     replace(_TAUGHT, seed=23, limit=24_000, varied_marks=True),
 )
-_NARROW = replace(_TAUGHT, seed=31, limit=30_000, varied_marks=True, learning_rate=1.5e-4, drop=0.05)
-NARROW = (_NARROW, replace(_NARROW, seed=32, limit=24_000))
-LAST = replace(_NARROW, seed=33, limit=36_000, learning_rate=1e-4)
+_NARROW = replace(_TAUGHT, varied_marks=True, drop=0.05, learning_rate=1e-4)
+NARROW = (
+    (
+        replace(_NARROW, seed=31, limit=30_000, learning_rate=1.5e-4),
+        replace(_NARROW, seed=32, limit=24_000, learning_rate=1.5e-4),
+    ),
+    (replace(_NARROW, seed=33, limit=36_000),),
+    (
+        replace(_NARROW, seed=34, limit=14_000, learning_rate=8e-5, as_written=0.65),
+        replace(_NARROW, seed=35, limit=30_000, as_written=0.4),
+    ),
+)
 HEADS, HIDDEN = 10, 768  # of 12 and 1536
 FITTED_ON, FITTED_SEED = 600, 5  # examples, half of them without their marks
 
@@ -271,10 +281,10 @@ def main() -> None:
     runs = [teach(data, teacher, teacher, out / f"taught-{run.seed}", shortened(run)) for run in TAUGHT]
     wide = save_mean(runs, out / "wide")
     begin = narrow(data, wide, out / "narrow")
-    runs = [teach(data, wide, begin, out / f"taught-{run.seed}", shortened(run)) for run in NARROW]
-    begin = save_mean(runs, out / "narrow-taught")
-    last = teach(data, wide, begin, out / f"taught-{LAST.seed}", shortened(LAST))
-    save_mean([begin, last], out)
+    for number, configs in enumerate(NARROW, 1):
+        runs = [teach(data, wide, begin, out / f"taught-{run.seed}", shortened(run)) for run in configs]
+        begin = save_mean(runs if number == 1 else [begin, *runs], out / f"narrow-{number}")
+    save_mean([begin], out)
 
 
 def train_run(data: Path, out: Path, config: Config) -> Path:
@@ -302,7 +312,13 @@ def teach(data: Path, teacher: Path, begin: Path, out: Path, config: Config) -> 
         rng = random.Random(config.seed)
         examples = _shuffled(training_examples(data, config.seed, config.mixture), rng)
         network = Network(load_weights(teacher, sha256s["teacher"]), minilm.load_tokenizer())
-        items = taught(network.score, examples[: config.limit or None], rng, varied_marks=config.varied_marks)
+        items = taught(
+            network.score,
+            examples[: config.limit or None],
+            rng,
+            as_written=config.as_written,
+            varied_marks=config.varied_marks,
+        )
         weights = {name: tensor.float() for name, tensor in sorted(load_file(str(begin / READER)).items())}
         train([items], out, config, weights)
     return out
