@@ -7,6 +7,7 @@ import math
 import random
 import sys
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -199,6 +200,10 @@ def test_a_wide_network_is_the_mean_of_runs_taught_once_more_and_teaches_a_narro
         before, after = (load_file(tmp_path / place / train_reader.READER) for place in (begun, made))
         assert 0 < abs(after["span.weight"].astype("f4") - before["span.weight"]).max() < 0.01
     assert after["layer.5.up.weight"].shape == before["layer.5.up.weight"].shape == (1530, 384)
+
+    whole = replace(second_round[0], as_written=1.0)
+    train_reader.teach(tmp_path, tmp_path / "wide", tmp_path / "narrow-1", tmp_path / "whole", whole)
+    assert train_reader.file_sha256(tmp_path / "whole") != train_reader.file_sha256(tmp_path / "taught-7")
 
     made = train_reader.file_sha256(tmp_path)
     monkeypatch.setattr(train_reader, "training_examples", None)
