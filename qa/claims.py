@@ -30,7 +30,7 @@ _BODIES = frozenset(
 )
 _DEFINITE = re.compile(r"the\b", re.IGNORECASE)
 _THE_BEFORE = re.compile(r"\bthe\W*\Z", re.IGNORECASE)
-_RELATIVE_CLAUSE = re.compile(r"\W*(?:which|who|that)\b")
+_RELATIVE_CLAUSE = re.compile(r"\W+(?:which|who|that)\b")
 _KIND_OF_WHAT_IS_NAMED = re.compile(r".*\b[^\W\d_A-Z][^\W\d_]{3,}(?= [A-Z]\w* (?:\w+ )*[A-Z])")
 _WHOSE = re.compile(rf"(?:['’ ]s)? (?:{'|'.join(sorted(_BODIES))})(?= [A-Z])")  # "Karst [militia] Free Men"
 _ASKS_WHEN = re.compile(r"\b(?:when|(?:what|which) (?:year|month|date|day))\b", re.IGNORECASE)
@@ -73,12 +73,15 @@ def names_first(readings: Sequence[Reading], question: str) -> list[Reading]:
     ]
     found = []
     for reading in readings:
-        description = _text(reading)
-        told = not kinds or _is_of_a_kind(description, kinds)
-        following = [name for name in names if _follows(name, reading)] if told and _is_described(reading) else []
-        best = max(following, key=lambda name: name.score, default=None)
-        said = [*kinds, description.casefold().split()[-1]]
-        found.append(replace(best, answer=_name_alone(best, said), score=reading.score) if best else reading)
+        description = _description(reading)
+        told = description and (not kinds or _is_of_a_kind(description, kinds))
+        following = [name for name in names if _follows(name, reading)] if told else []
+        if following:
+            best = max(following, key=lambda name: name.score)
+            said = [*kinds, description.casefold().split()[-1]]
+            found.append(replace(best, answer=_name_alone(best, said), score=reading.score))
+        else:
+            found.append(reading)
     return sorted(found, key=lambda reading: -reading.score)
 
 
@@ -108,13 +111,20 @@ def _says_whose(name: Reading) -> bool:
     return _WHOSE.match(passage.text, name.answer.end - passage.span.start) is not None
 
 
-def _is_described(reading: Reading) -> bool:
-    """Tell whether words without a name say which one is meant: "the organization which rules the town"."""
+def _description(reading: Reading) -> str:
+    """Return words without a name that a clause in or after the answer says more of, "" when there are none.
+
+    "the organization" in "the organization which rules the town".
+    """
     passage = reading.readable.passage
     text, base = passage.text, passage.span.start
     start, end = reading.answer.start - base, reading.answer.end - base
     is_definite = _DEFINITE.match(text, start) or _THE_BEFORE.search(text, max(0, start - 8), start)
-    return bool(is_definite and _RELATIVE_CLAUSE.match(text, end)) and not is_name(_text(reading))
+    clause = _RELATIVE_CLAUSE.search(text, start)
+    if not (is_definite and clause and clause.start() <= end):
+        return ""
+    described = text[start : clause.start()]
+    return "" if is_name(described) else described
 
 
 def _follows(name: Reading, reading: Reading) -> bool:

@@ -79,6 +79,8 @@ def test_a_name_after_its_description_is_the_answer_to_who() -> None:
     whose = readings(("the group", 0.5), ("Karst", 0.3), ("Free Men of Karst", 0.2), text=of_a_place)
     for question in ("Who rules the town?", "Which group rules the town?"):
         assert names_first(whose, question)[0].answer == whose[2].answer
+    with_its_clause = readings(("the group which rules the town", 0.5), ("Free Men of Karst", 0.2))
+    assert names_first(with_its_clause, "Which faction rules the town?")[0].answer == with_its_clause[1].answer
     for question in ("Which group rules the town?", "what armed group rules the town", "Which faction rules it?"):
         assert names_first(marked, question)[0].answer == marked[1].answer
     others = ("Who is Free?", "What rules the town?", "Who rules the Free Men of Karst?", "Which gate is closed?")
