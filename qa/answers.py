@@ -31,6 +31,13 @@ UNITS = frozenset(
     " kilometers km miles mile metres meters feet foot inches acres hectares tons tonnes kilograms kg pounds dollars"
     " euros pence degrees kelvins horsepower watts megawatts bc bce ad ce am pm".split()
 )
+# an amount in a unit of one of these may be said again in one of the other
+METRIC = frozenset(
+    "kilometres kilometers km metres meters m centimetres centimeters cm millimetres millimeters mm hectares ha km2 m2"
+    " kilograms kg grams tonnes litres liters".split()
+)
+IMPERIAL = frozenset("miles mi mile feet ft foot inches in yards acres pounds lb lbs ounces oz tons gallons".split())
+POWERS = frozenset("square sq cubic".split())
 MONTHS = frozenset("january february march april may june july august september october november december".split())
 TITLES = SHORT_TITLES | frozenset(
     "president premier chancellor minister prime secretary senator governor mayor ambassador judge justice general"
@@ -168,6 +175,22 @@ def with_unit(words: Words, first: int, last: int, question: str) -> tuple[int, 
     return first, last
 
 
+def in_one_unit(words: Words, first: int, last: int, question: str) -> tuple[int, int]:
+    """Drop an amount said again in another unit, the brackets around it being lost: 260 kilometres 160 mi.
+
+    The one that stays is the first, unless the question asks for the other unit.
+    """
+    units = [at for at in range(first, last + 1) if words.low(at) in METRIC | IMPERIAL]
+    if len(units) != 2 or units[1] != last:
+        return first, last
+    unit, system = units[0], METRIC if words.low(last) in METRIC else IMPERIAL
+    again = range(unit + 1, last)
+    said_again = again and all(is_numeral(words[at]) or words.low(at) in POWERS for at in again)
+    if words.low(unit) in system or not said_again or not all(map(words.touch, range(unit, last))):
+        return first, last
+    return (unit + 1, last) if _asked_words(question) & system else (first, unit)
+
+
 def with_qualifier(words: Words, first: int, last: int, question: str) -> tuple[int, int]:
     """Take what says how exact a number is, unless the question does: nearly 370, up to three million."""
     if is_numeral(words[first]) and not ASKS_ROUGHLY.search(question):
@@ -300,6 +323,7 @@ RULES: tuple[Rule, ...] = (
     nothing_hanging,
     whole_number,
     with_unit,
+    in_one_unit,
     with_qualifier,
     whole_date,
     with_title,

@@ -69,7 +69,7 @@ def names_first(readings: Sequence[Reading], question: str) -> list[Reading]:
     names = [
         one
         for one in readings
-        if _names(_text(one)) and not _says_whose(one) and not asked.issuperset(key_words(_text(one)))
+        if _names(one.text) and not _says_whose(one) and not asked.issuperset(key_words(one.text))
     ]
     found = []
     for reading in readings:
@@ -99,7 +99,7 @@ def _names(text: str) -> bool:
 
 def _name_alone(name: Reading, kinds: Sequence[str]) -> Span:
     """Return the place of a name without what leads it, where that names what one of these kinds is."""
-    kind = _KIND_OF_WHAT_IS_NAMED.match(_text(name))
+    kind = _KIND_OF_WHAT_IS_NAMED.match(name.text)
     if kind and _is_of_a_kind(kind[0], kinds):
         return Span(name.answer.start + kind.end() + 1, name.answer.end)
     return name.answer
@@ -107,8 +107,7 @@ def _name_alone(name: Reading, kinds: Sequence[str]) -> Span:
 
 def _says_whose(name: Reading) -> bool:
     """Tell whether a name says whose the body is that is named after it: al Qaeda in "al Qaeda faction NAME"."""
-    passage = name.readable.passage
-    return _WHOSE.match(passage.text, name.answer.end - passage.span.start) is not None
+    return _WHOSE.match(name.readable.passage.text, name.within.end) is not None
 
 
 def _description(reading: Reading) -> str:
@@ -116,9 +115,7 @@ def _description(reading: Reading) -> str:
 
     "the organization" in "the organization which rules the town".
     """
-    passage = reading.readable.passage
-    text, base = passage.text, passage.span.start
-    start, end = reading.answer.start - base, reading.answer.end - base
+    text, start, end = reading.readable.passage.text, reading.within.start, reading.within.end
     is_definite = _DEFINITE.match(text, start) or _THE_BEFORE.search(text, max(0, start - 8), start)
     clause = _RELATIVE_CLAUSE.search(text, start)
     if not (is_definite and clause and clause.start() <= end):
@@ -133,11 +130,6 @@ def _follows(name: Reading, reading: Reading) -> bool:
         return False
     shared = (part.overlaps(name.answer) and part.overlaps(reading.answer) for part in reading.readable.segments)
     return reading.answer.end <= name.answer.start and any(shared)
-
-
-def _text(reading: Reading) -> str:
-    start = reading.readable.passage.span.start
-    return reading.readable.passage.text[reading.answer.start - start : reading.answer.end - start]
 
 
 def quote_of(reading: Reading, document: Document) -> Quote:

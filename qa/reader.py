@@ -76,6 +76,17 @@ class Reading:
     answer: Span
     score: float
 
+    @property
+    def within(self) -> Span:
+        """The place of the words in the passage's text."""
+        base = self.readable.passage.span.start
+        return Span(self.answer.start - base, self.answer.end - base)
+
+    @property
+    def text(self) -> str:
+        """The words."""
+        return self.within.of(self.readable.passage.text)
+
 
 class Reader(Protocol):
     """Finds answers in passages. Below ``threshold`` a reading is not an answer."""

@@ -53,15 +53,17 @@ def test_a_quote_shows_the_whole_segments_that_hold_the_answer() -> None:
 
 
 RULERS = "the group which rules the town, the Free Men of Karst, has closed the gates"
+BEFORE = "News of the day. "  # the passage is not the whole document
 
 OF_A_KIND = "the group which rules the town local militia Free Men of Karst has closed the gates"
 
 
 def readings(*marked: tuple[str, float], text: str = RULERS) -> list[Reading]:
-    held = document(text=text)
-    whole = Span(0, len(text))
+    held = document(text=BEFORE + text)
+    whole = Span(len(BEFORE), len(held.text))
     readable = Readable(Passage(1, 1.0, 0.5, 3.0, Citation.from_document(held, whole)), (whole,))
-    places = [(Span(text.index(words), text.index(words) + len(words)), score) for words, score in marked]
+    begun = [(len(BEFORE) + text.index(words), words, score) for words, score in marked]
+    places = [(Span(start, start + len(words)), score) for start, words, score in begun]
     return [Reading(readable, place, score) for place, score in places]
 
 
@@ -71,7 +73,7 @@ def test_a_name_after_its_description_is_the_answer_to_who() -> None:
     assert (best.answer, best.score) == (marked[1].answer, 0.5)
     assert rest == marked[1:]
     with_its_kind = readings(("the group", 0.5), ("local militia Free Men of Karst", 0.2), text=OF_A_KIND)
-    name_alone = OF_A_KIND.index("Free Men of Karst")
+    name_alone = len(BEFORE) + OF_A_KIND.index("Free Men of Karst")
     for question in ("Who rules the town?", "Which group rules the town?", "Which militia rules it?"):
         best = names_first(with_its_kind, question)[0]
         assert (best.answer, best.score) == (Span(name_alone, with_its_kind[1].answer.end), 0.5)

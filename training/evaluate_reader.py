@@ -48,7 +48,6 @@ from training.train_reader import file_sha256
 
 PASSAGES_READ = 8
 KEPT_FRACTION = 0.9
-KEPT_BY_THRESHOLD = 0.92
 RIGHT_F1 = 0.5
 KEPT_BY_PROSPECT = 0.995
 FEATURES = tuple(field.name for field in fields(Evidence) if field.name not in ("description", "together"))
@@ -286,7 +285,7 @@ def calibrate(network: Network, examples: list[Example], data: Path, seed: int) 
                     (best if where == "all" else off).append((found, mark))
     answers = _regression(FEATURES, rows, right)
     top = [max((answers.probability(f.evidence), m) for f, m in zip(found, mark, strict=True)) for found, mark in best]
-    threshold = float(np.quantile([p for p, _ in top], 1 - KEPT_BY_THRESHOLD))
+    threshold = float(np.quantile([p for p, _ in top], 1 - KEPT_FRACTION))
     refused = np.mean([max(answers.probability(f.evidence) for f in found) < threshold for found, _ in off])
     numbers = {"first_is_right": float(np.mean([m for _, m in top])), "off_topic_refused": float(refused)}
     described = _description_weight(network, answers, data, seed)
