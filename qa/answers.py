@@ -53,6 +53,7 @@ FUNCTION_WORDS = frozenset(
     " her his how if in it its many most no not of on one or our she since so some such that the their then there these"
     " they this those through to under until we what when where which while who why with you your".split()
 )
+RELATIVES = frozenset("which who whom whose".split())
 # no answer begins, or ends, with these
 HANGING_FIRST = frozenset("and or but nor of s re ll ve which who whom whose that".split())
 HANGING_LAST = frozenset(
@@ -125,12 +126,18 @@ Rule = Callable[[Words, int, int, str], tuple[int, int]]
 
 
 def nothing_hanging(words: Words, first: int, last: int, question: str) -> tuple[int, int]:
-    """Drop joining words at the ends, and the title of a name that follows: and Vienna, capital of, the envoy Dr."""
-    while first < last and (words[last] in HANGING_LAST or _is_title_of_next(words, last)):
+    """Drop joining words, a clause of one word, the title of a name that follows: and Vienna, a group which rules."""
+    while first < last and _hangs(words, first, last):
         last -= 1
     while first < last and words.low(first) in HANGING_FIRST:
         first += 1
     return first, last
+
+
+def _hangs(words: Words, first: int, last: int) -> bool:
+    """Tell whether the last word joins, is all that there is of a clause, or is a title of what follows."""
+    of_a_clause = last - 1 > first and words[last - 1] in RELATIVES
+    return of_a_clause or words[last] in HANGING_LAST or _is_title_of_next(words, last)
 
 
 def _is_title_of_next(words: Words, number: int) -> bool:

@@ -123,6 +123,10 @@ def test_without_punctuation_two_names_side_by_side_stay_two() -> None:
     ("text", "marked", "expected"),
     [
         ("the capital of Poland", "capital of", "capital"),
+        ("a group which rules the town", "a group which rules", "a group"),
+        ("a group which rules the town", "group which rules the town", "group which rules the town"),
+        ("it was him who did it", "who did", "did"),
+        ("then The Who played there", "The Who played", "The Who played"),
         ("Warsaw and Vienna", "and Vienna", "Vienna"),
         ("what is held by the", "held by the", "held"),
         ("of the", "of the", "of"),
