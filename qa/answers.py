@@ -55,10 +55,10 @@ FUNCTION_WORDS = frozenset(
 )
 RELATIVES = frozenset("which who whom whose".split())
 # no answer begins, or ends, with these
-HANGING_FIRST = frozenset("and or but nor of s re ll ve which who whom whose that".split())
-HANGING_LAST = frozenset(
-    "a an the of in on at to by with for from as into than and or but nor that which who whose is are was were be been"
-    " has have had its their his her".split()
+HANGING_FIRST = RELATIVES | frozenset("and or but nor of s re ll ve that".split())
+HANGING_LAST = RELATIVES | frozenset(
+    "a an the of in on at to by with for from as into than and or but nor that is are was were be been has have had its"
+    " their his her".split()
 )
 # a deed ends where one of these begins another part of the sentence
 PART_BEGINS = frozenset(
