@@ -36,7 +36,7 @@ METRIC = frozenset(
     "kilometres kilometers km metres meters m centimetres centimeters cm millimetres millimeters mm hectares ha km2 m2"
     " kilograms kg grams tonnes litres liters".split()
 )
-IMPERIAL = frozenset("miles mi mile feet ft foot inches in yards acres pounds lb lbs ounces oz tons gallons".split())
+IMPERIAL = frozenset("miles mi mile feet ft foot inches yards acres pounds lb lbs ounces oz tons gallons".split())
 POWERS = frozenset("square sq cubic".split())
 MONTHS = frozenset("january february march april may june july august september october november december".split())
 TITLES = SHORT_TITLES | frozenset(

@@ -58,6 +58,7 @@ def test_a_number_comes_with_all_its_digits_its_unit_and_how_exact_it_is(text: s
         ("lies roughly 260 kilometres 160 mi from it", "260 kilometres 160 mi", "How far?", "roughly 260 kilometres"),
         ("covers 100 square km 39 sq miles", "100 square km 39 sq miles", "How large?", "100 square km"),
         ("lies 523 km 325 mi east", "523 km 325 mi", "How many miles east is it?", "325 mi"),
+        ("lies 523 km 325 mi east", "523 km 325 mi", "How far in the east is it?", "523 km"),
         ("lies 523 km (325 mi) east.", "523 km (325 mi)", "How far?", "523 km (325 mi)"),  # nothing is lost here
         ("fell from 20 feet 3 m or 4 feet", "20 feet 3 m or 4 feet", "How far?", "20 feet 3 m or 4 feet"),
         ("it is 5 feet 3 inches high", "5 feet 3 inches", "How high?", "5 feet 3 inches"),  # one measure
