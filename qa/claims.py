@@ -30,6 +30,8 @@ _BODIES = frozenset(
 )
 _DEFINITE = re.compile(r"the\b", re.IGNORECASE)
 _THE_BEFORE = re.compile(r"\bthe\W*\Z", re.IGNORECASE)
+# "US [designated terrorist organization] which rules"
+_REST_OF_KIND = re.compile(rf"(?:[ -][a-z]\w*){{0,2}} (?:{'|'.join(sorted(_BODIES))})")
 _RELATIVE_CLAUSE = re.compile(r"\W+(?:which|who|that)\b")
 _KIND_OF_WHAT_IS_NAMED = re.compile(r".*\b[^\W\d_A-Z][^\W\d_]{3,}(?= [A-Z]\w* (?:\w+ )*[A-Z])")
 _WHOSE = re.compile(rf"(?:['’ ]s)? (?:{'|'.join(sorted(_BODIES))})(?= [A-Z])")  # "Karst [militia] Free Men"
@@ -56,8 +58,9 @@ def names_first(readings: Sequence[Reading], question: str) -> list[Reading]:
 
     In "the organization which rules the town, Hayat Tahrir al Sham" a reader prefers the words nearest to those of the
     question. Of one thing described by a clause, a name that follows in the same segment takes the probability when
-    its own is not far below, without the kind that leads it: "the faction Free Men of Karst" says no more of what kind
-    it is than the description does. A name that says whose faction it is ("Karst faction Free Men") is not meant.
+    its own is not far below, or the one that a reading of both ends in, without the kind that leads it: "the faction
+    Free Men of Karst" says no more of what kind it is than the description does. A name that says whose faction it is
+    ("Karst faction Free Men") is not meant.
     "Which organization rules the town?" has said what "the organization" says, so it asks the same, and so does
     "Which group". "Who is Mark Lowcock?" wants the description.
     """
@@ -75,9 +78,11 @@ def names_first(readings: Sequence[Reading], question: str) -> list[Reading]:
     for reading in readings:
         description = _description(reading)
         told = description and (not kinds or _is_of_a_kind(description, kinds))
-        following = [name for name in names if _follows(name, reading)] if told else []
-        if following:
-            best = max(following, key=lambda name: name.score)
+        meant = [name for name in names if _follows(name, reading)] if told else []
+        if told and not meant and _names(reading.text):
+            meant = [reading]
+        if meant:
+            best = max(meant, key=lambda name: name.score)
             said = [*kinds, description.casefold().split()[-1]]
             found.append(replace(best, answer=_name_alone(best, said), score=reading.score))
         else:
@@ -113,15 +118,18 @@ def _says_whose(name: Reading) -> bool:
 def _description(reading: Reading) -> str:
     """Return words without a name that a clause in or after the answer says more of, "" when there are none.
 
-    "the organization" in "the organization which rules the town".
+    "the organization" in "the organization which rules the town", also where the answer lacks what kind it is, since
+    the question may have said that: "US designated".
     """
     text, start, end = reading.readable.passage.text, reading.within.start, reading.within.end
     is_definite = _DEFINITE.match(text, start) or _THE_BEFORE.search(text, max(0, start - 8), start)
     clause = _RELATIVE_CLAUSE.search(text, start)
-    if not (is_definite and clause and clause.start() <= end):
+    if not (is_definite and clause):
         return ""
+    rest = text[end : clause.start()]
+    lacks_kind = _REST_OF_KIND.fullmatch(rest) and (len(rest.split()) > 1 or not is_name(reading.text))
     described = text[start : clause.start()]
-    return "" if is_name(described) else described
+    return "" if is_name(described) or (rest and not lacks_kind) else described
 
 
 def _follows(name: Reading, reading: Reading) -> bool:

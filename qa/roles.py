@@ -14,6 +14,8 @@ from qa.speech_words import AUXILIARIES, CALLING, CUES
 SHORT_TITLES = frozenset("sen gov gen col maj lt capt cmdr sgt adm brig rev st mr mrs ms dr prof".split())
 
 _WHO_IS = re.compile(r"\s*who(?:'s|’s| is| are| was| were) (?:the |an? )?([^\W\d_].*?)\W*", re.IGNORECASE)
+_WHO_HOLDS = re.compile(r"\s*who(?:'s|’s| is| are| was| were) (?:the|an?)\b", re.IGNORECASE)
+_WHAT_THAT_SAYS = re.compile(r"\b[^\W_]+(?:s|ed) that\b")
 _BEFORE_DESCRIPTION = re.compile(r"(?:,|\()? ?(?:(?:is|are|was|were) )?(?:(?:the|an?) )?$", re.IGNORECASE)
 _WORD = re.compile(r"[^\W_]+")
 _TITLES_AHEAD = re.compile(rf"(?: (?:{'|'.join(sorted(SHORT_TITLES))})\b\.?)*", re.IGNORECASE)
@@ -28,7 +30,8 @@ _CALLS = re.compile(r" ([^\W_]+)(?: (?:it|him|her|them|this|that)|(?: [A-Z][^\W_
 def is_teller(text: str, end: int, question: str) -> bool:
     """Tell whether words are who tells what follows, where the question does not ask for it.
 
-    "the WSJ | says that", "a spokesman | called Rome a village".
+    "the WSJ | says that", "a spokesman | called Rome a village". It asks for it where it has a verb of saying or a
+    clause that is said (which law holds that ...?), and who holds a post (who is the minister?) may be who tells.
     """
     tells, calls = _TELLS.match(text, end), _CALLS.match(text, end)
     told = (tells and tells[1].casefold() in CUES) or (calls and calls[1].casefold() in CALLING)
@@ -37,7 +40,8 @@ def is_teller(text: str, end: int, question: str) -> bool:
 
 def _asks_who_tells(question: str) -> bool:
     words = {word.casefold() for word in _WORD.findall(question)}
-    return "according" in words or not words.isdisjoint(CUES)
+    asks = _WHO_HOLDS.match(question) or _WHAT_THAT_SAYS.search(question)
+    return bool(asks) or "according" in words or not words.isdisjoint(CUES)
 
 
 def echoed_words(question: str) -> frozenset[str]:

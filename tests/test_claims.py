@@ -83,6 +83,11 @@ def test_a_name_after_its_description_is_the_answer_to_who() -> None:
         assert names_first(whose, question)[0].answer == whose[2].answer
     with_its_clause = readings(("the group which rules the town", 0.5), ("Free Men of Karst", 0.2))
     assert names_first(with_its_clause, "Which faction rules the town?")[0].answer == with_its_clause[1].answer
+    lacks_its_kind = readings(("armed", 0.5), ("Free Men of Karst", 0.2), text=RULERS.replace("group", "armed group"))
+    assert names_first(lacks_its_kind, "Which group rules it?")[0].answer == lacks_its_kind[1].answer
+    whole = readings((OF_A_KIND[: OF_A_KIND.index(" has")], 0.5), text=OF_A_KIND)
+    best = names_first(whole, "What armed group rules the town?")[0]
+    assert (best.answer, best.score) == (Span(name_alone, whole[0].answer.end), 0.5)
     for question in ("Which group rules the town?", "what armed group rules the town", "Which faction rules it?"):
         assert names_first(marked, question)[0].answer == marked[1].answer
     others = ("Who is Free?", "What rules the town?", "Who rules the Free Men of Karst?", "Which gate is closed?")
@@ -99,6 +104,7 @@ def test_a_name_after_its_description_is_the_answer_to_who() -> None:
     [
         "a group which rules the town, the Free Men of Karst, has closed the gates",
         "the group of the Free Men of Karst rules the town",
+        "the group found that the Free Men of Karst rule the town",
     ],
 )
 def test_a_name_after_words_that_do_not_describe_it_is_another_answer(text: str) -> None:

@@ -26,6 +26,8 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Corpus:
     [
         ("who controls Idlib?", "Hayat Tahrir al Sham", None),
         ("Which group controls Idlib?", "Hayat Tahrir al Sham", None),
+        ("Which terrorist organization rules Idlib?", "Hayat Tahrir al Sham", None),
+        ("What terror group rules Idlib?", "Hayat Tahrir al Sham", None),
         ("How many people have been displaced since December 1?", "700 000", UN),
         ("Who called Idlib a magnet for terrorist groups?", "Col Myles Caggins", "Col Myles Caggins"),
         ("How many civilians have died in the fighting this year?", "nearly 370", WSJ),
