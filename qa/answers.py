@@ -12,8 +12,9 @@ from dataclasses import dataclass
 
 from index.documents import Span
 from index.segmenting import lack_marks, words_and_gaps
-from qa.roles import SHORT_TITLES, asked_name
+from qa.roles import SHORT_TITLES, asked_name, asked_speaker
 from qa.spans import whole_words
+from qa.speakers import speech_of
 
 NUMBER_WORDS = frozenset(
     "one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen"
@@ -73,6 +74,8 @@ ASKS_ROUGHLY = re.compile(
     r"\b(?:about|around|roughly|approximate(?:ly)?|estimated?|nearly|almost|over|up to)\b", re.IGNORECASE
 )
 AROUND = 300  # characters to either side by which a text shows whether it has punctuation
+FEW = 4  # words, or fewer, are a part of what somebody says
+MOST_SPOKEN = 40  # words: where more seem to be spoken, the end of what is was not found
 MOST_NAMES = 2  # capitals taken on one side of a name
 SAME_UNIT = 4  # letters by which a unit is known again in the question: kilometres, kilometers
 
@@ -322,6 +325,18 @@ def whole_deed(words: Words, first: int, last: int, question: str) -> tuple[int,
     return first, last
 
 
+def whole_speech(words: Words, first: int, last: int, question: str) -> tuple[int, int]:
+    """Take all that somebody says, where the question asks for that: as fast becoming the biggest horror story."""
+    name = asked_speaker(question)
+    if name and last - first < FEW:
+        marked = Span(words.places[first].start, words.places[last].end)
+        spoken = speech_of(name, words.text, marked, words.within)
+        inside = [number for number, place in enumerate(words.places) if spoken and place.overlaps(spoken)]
+        if 0 < len(inside) <= MOST_SPOKEN:
+            return inside[0], inside[-1]
+    return first, last
+
+
 def _begins_sentence(word: str) -> bool:
     return word[:1].isupper() and word.casefold() in FUNCTION_WORDS
 
@@ -338,6 +353,7 @@ RULES: tuple[Rule, ...] = (
     with_owner,
     whole_description,
     whole_deed,
+    whole_speech,
 )
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from qa.speech_words import AUXILIARIES, CALLING, CUES
+from qa.speech_words import AUXILIARIES, CALLING, CUES, PRONOUNS, REPORTING, SAYING
 
 # shortened titles: alone they do not tell who somebody is
 SHORT_TITLES = frozenset("sen gov gen col maj lt capt cmdr sgt adm brig rev st mr mrs ms dr prof".split())
@@ -16,6 +16,9 @@ SHORT_TITLES = frozenset("sen gov gen col maj lt capt cmdr sgt adm brig rev st m
 _WHO_IS = re.compile(r"\s*who(?:'s|’s| is| are| was| were) (?:the |an? )?([^\W\d_].*?)\W*", re.IGNORECASE)
 _WHO_HOLDS = re.compile(r"\s*who(?:'s|’s| is| are| was| were) (?:the|an?)\b", re.IGNORECASE)
 _WHAT_THAT_SAYS = re.compile(r"\b[^\W_]+(?:s|ed) that\b")
+_WHAT_IS_SAID = re.compile(
+    r"\s*what (?:did|does|do|has|have|had) (?:the )?([^\W\d_].*?) ([^\W\d_]+)(?: (?:about|of|on) .*)?\W*", re.IGNORECASE
+)
 _BEFORE_DESCRIPTION = re.compile(r"(?:,|\()? ?(?:(?:is|are|was|were) )?(?:(?:the|an?) )?$", re.IGNORECASE)
 _WORD = re.compile(r"[^\W_]+")
 _TITLES_AHEAD = re.compile(rf"(?: (?:{'|'.join(sorted(SHORT_TITLES))})\b\.?)*", re.IGNORECASE)
@@ -56,6 +59,13 @@ def asked_name(question: str) -> str:
     """Return the name of which a question asks who it is: who is Ida Marlow? "" when it asks something else."""
     asked = _WHO_IS.fullmatch(question)
     return asked[1] if asked and asked[1][0].isupper() else ""
+
+
+def asked_speaker(question: str) -> str:
+    """Return whose words a question asks for: what did Ida Marlow say about it? "" when it asks something else."""
+    asked = _WHAT_IS_SAID.fullmatch(question)
+    is_speech = asked and asked[2].casefold() in SAYING.keys() | REPORTING.keys()
+    return asked[1] if asked and is_speech and asked[1].casefold() not in PRONOUNS else ""
 
 
 def is_description(text: str, start: int, end: int, question: str) -> bool:

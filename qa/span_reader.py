@@ -14,8 +14,9 @@ from index.documents import Span
 from index.lexical import terms as index_terms
 from qa.errors import ReaderError
 from qa.reader import Query, Readable, Reading, Term
-from qa.roles import is_description, is_teller
+from qa.roles import asked_speaker, is_description, is_teller
 from qa.span_network import Candidate, Network, load_weights
+from qa.speakers import speech_of
 
 WEIGHTS = Path(__file__).parent / "weights"
 ALWAYS_READ = 2  # of the passages found, the best ones; docs/decisions/0005-reader.md
@@ -52,6 +53,7 @@ class Evidence(Prospect):
         around: the same, with the segment before and the one after.
         description: 1 where they stand beside the name that the question asks about (`qa.roles`), else 0.
         not_teller: 0 where they are who tells what the question asks, else 1.
+        spoken: 1 where the one whose words the question asks for speaks them, else 0.
     """
 
     margin: float
@@ -60,6 +62,7 @@ class Evidence(Prospect):
     around: float
     description: float
     not_teller: float
+    spoken: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +118,7 @@ def prospects(readables: Sequence[Readable], terms: Sequence[Term]) -> list[Pros
             lexical=readable.passage.lexical_score / most if most > 0 else 0.0,
             names=coverage(names, readable.passage.text),
             numbers=coverage(numbers, readable.passage.text),
-            together=max((coverage(terms, _text(readable, part, part)) for part in readable.segments), default=0.0),
+            together=max((coverage(terms, _words_of(readable, part)) for part in readable.segments), default=0.0),
         )
         for readable in readables
     ]
@@ -138,35 +141,42 @@ def weigh(
     """Return the evidence for each candidate of a passage."""
     text = readable.passage.text
     known = asdict(prospect)
+    speaker = asked_speaker(question)
     return [
         Evidence(
             **known,
             margin=candidate.margin,
             relevance=candidate.relevance,
-            within=coverage(terms, _segments_at(candidate, readable, beside=0)),
-            around=coverage(terms, _segments_at(candidate, readable, beside=1)),
+            within=coverage(terms, _segments_at(candidate, readable, beside=0).of(text)),
+            around=coverage(terms, _segments_at(candidate, readable, beside=1).of(text)),
             description=float(is_description(text, candidate.start, candidate.end, question)),
             not_teller=float(not is_teller(text, candidate.end, question)),
+            spoken=float(bool(speaker) and _speaks(speaker, candidate, readable)),
         )
         for candidate in candidates
     ]
 
 
-def _segments_at(candidate: Candidate, readable: Readable, *, beside: int) -> str:
-    """Return the words of the segments that a candidate touches, and of so many before and after."""
+def _speaks(name: str, candidate: Candidate, readable: Readable) -> bool:
+    """Tell whether the segments that a candidate touches say that a name speaks it."""
+    within = _segments_at(candidate, readable, beside=0)
+    return speech_of(name, readable.passage.text, Span(candidate.start, candidate.end), within) is not None
+
+
+def _segments_at(candidate: Candidate, readable: Readable, *, beside: int) -> Span:
+    """Return the place in a passage of the segments that a candidate touches, and of so many before and after."""
     base = readable.passage.span.start
     answer = Span(base + candidate.start, base + candidate.end)
     touched = [number for number, segment in enumerate(readable.segments) if segment.overlaps(answer)]
     if not touched:
-        return readable.passage.text[candidate.start : candidate.end]
+        return Span(candidate.start, candidate.end)
     segments = readable.segments[max(0, touched[0] - beside) : touched[-1] + 1 + beside]
-    return _text(readable, segments[0], segments[-1])
+    return Span(segments[0].start - base, segments[-1].end - base)
 
 
-def _text(readable: Readable, first: Span, last: Span) -> str:
-    """Return the words of a passage from one segment to another."""
+def _words_of(readable: Readable, segment: Span) -> str:
     base = readable.passage.span.start
-    return readable.passage.text[first.start - base : last.end - base]
+    return readable.passage.text[segment.start - base : segment.end - base]
 
 
 def _read_card(folder: Path) -> dict[str, Any]:

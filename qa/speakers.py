@@ -9,7 +9,7 @@ from dataclasses import replace
 from index.documents import Span
 from qa.attributions import Attribution, attributions, opens_speech
 from qa.results import Speaker
-from qa.sentence_words import QUOTE_MARKS, Run, Sentence
+from qa.sentence_words import QUOTE_MARKS, WORD, Run, Sentence
 from qa.speech_words import DETERMINERS, PRONOUNS, SAYING, TITLES
 
 _UNFINISHED = frozenset(("that", "as", "the"))
@@ -42,6 +42,37 @@ def find_speaker(text: str, answer: Span, segments: Sequence[Span]) -> Speaker |
     if _is_pronoun(sentence, chosen.speaker):
         return _last_speaker(text, segments, first - 1) if first else None
     return _speaker(text, sentence, chosen)
+
+
+def speech_of(name: str, text: str, answer: Span, within: Span) -> Span | None:
+    """Return the words of a stretch of text that it says a name speaks, and that hold an answer; None without such.
+
+    "as fast becoming ..." around "fast", of "Lowcock", in "what Mark Lowcock has described as fast becoming ...".
+    """
+    sentence = Sentence(text, within)
+    run = sentence.run_of(answer)
+    called = _name_words(name)
+    spoken = [
+        content
+        for one in attributions(sentence)
+        for content in one.contents
+        if content.start <= run.start and run.end <= content.end
+        for speaker in (one.speaker, one.via)
+        if speaker and _shares_name(called, _name_words(" ".join(sentence.words[speaker.start : speaker.end])))
+    ]
+    if not spoken:
+        return None
+    shortest = min(spoken, key=lambda content: content.end - content.start)
+    return Span(sentence.spans[shortest.start].start, sentence.spans[shortest.end - 1].end)
+
+
+def _name_words(name: str) -> frozenset[str]:
+    return frozenset(WORD.findall(name.casefold())) - DETERMINERS
+
+
+def _shares_name(one: frozenset[str], other: frozenset[str]) -> bool:
+    """Tell whether one name is the other, or part of it: Caggins, Col Myles Caggins."""
+    return bool(one and other) and (one <= other or other <= one)
 
 
 def _whole_sentence(text: str, segments: Sequence[Span], first: int, last: int) -> tuple[int, int]:

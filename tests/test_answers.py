@@ -147,6 +147,28 @@ def test_a_deed_comes_with_what_it_is_done_to() -> None:
     assert whole("they vote. At noon they leave", "vote", "What do they do?") == "vote"
 
 
+@pytest.mark.parametrize(
+    ("question", "expected"),
+    [
+        ("What did Lowcock say?", "as fast becoming the worst horror of the century"),
+        ("What does Mark Lowcock say about it?", "as fast becoming the worst horror of the century"),
+        ("What did Assad say?", "fast"),
+        ("What is Lowcock?", "fast"),
+    ],
+)
+def test_what_somebody_says_comes_whole(question: str, expected: str) -> None:
+    text = "many died in what Mark Lowcock has described as fast becoming the worst horror of the century"
+    assert whole(text, "fast", question) == expected
+
+
+def test_of_what_somebody_says_more_than_a_few_words_stay_and_what_has_no_end_is_not_taken() -> None:
+    text = "Mark Lowcock said that the war which he saw has driven away so many"
+    assert whole(text, "the war which he saw", "What did Lowcock say?") == "the war which he saw"
+    assert whole(text, "the war", "What did Lowcock say?") == "the war which he saw has driven away so many"
+    endless = text + " and more" * 20
+    assert whole(endless, "the war", "What did Lowcock say?") == "the war"
+
+
 def test_what_the_question_names_is_not_taken_in() -> None:
     assert whole("it is about 300 km away", "300", "How many kilometres is it away?") == "about 300 km"
     assert whole("it is 300 kilometres away", "300", "How many kilometers is it away?") == "300"

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qa.roles import echoed_words, is_description, is_teller
+from qa.roles import asked_speaker, echoed_words, is_description, is_teller
 
 
 def place(text: str) -> tuple[str, int, int]:
@@ -79,6 +79,23 @@ def test_what_a_name_is_stands_beside_it(marked: str, question: str, expected: b
 )
 def test_words_of_the_question_answer_nothing_unless_it_gives_a_choice(question: str, expected: set[str]) -> None:
     assert echoed_words(question) == expected
+
+
+@pytest.mark.parametrize(
+    ("question", "expected"),
+    [
+        ("What did Ida Marlow say?", "Ida Marlow"),
+        ("what does the WSJ report about the border", "WSJ"),
+        ("What has Marlow's sister claimed?", "Marlow's sister"),
+        ("What did she say?", ""),
+        ("What did Ida Marlow call Karst?", ""),
+        ("What did Ida Marlow build?", ""),
+        ("Who said that Ida Marlow lied?", ""),
+        ("", ""),
+    ],
+)
+def test_whose_words_a_question_asks_for(question: str, expected: str) -> None:
+    assert asked_speaker(question) == expected
 
 
 WORDS = st.lists(st.sampled_from("who is Ida Marlow said that by walls secured , ( the 東京 é".split())).map(" ".join)

@@ -35,6 +35,12 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Corpus:
         ("Who is petitioning the US and NATO for military assistance?", "Turkey s Erdogan", None),
         ("What secures the closed border?", "walls trenches and guards", "the WSJ"),
         ("Who is Mark Lowcock?", "United Nations emergency relief coordinator", None),
+        ("What did Assad say?", "liberate every inch of the country", "Assad"),
+        (
+            "What did Mark Lowcock say?",
+            "as fast becoming the biggest humanitarian horror story of the 21st century",
+            "Mark Lowcock",
+        ),
     ],
 )
 def test_the_first_claim_is_the_answer_and_says_who_says_it(

@@ -374,6 +374,10 @@ def test_names_and_numbers_of_the_question_are_looked_for_in_the_whole_passage()
     assert (prospect.names, prospect.numbers) == (1 / 4, 2 / 4)
 
 
+def places(text: str, *marked: str) -> list[tuple[int, int]]:
+    return [(text.index(words), text.index(words) + len(words)) for words in marked]
+
+
 PROSPECT = Prospect(dense=0.75, dense_gap=0.0, lexical=0.5, names=0.25, numbers=1.0, together=0.0)
 
 
@@ -391,7 +395,21 @@ def test_words_near_a_candidate_are_told_from_words_elsewhere_in_the_passage() -
         around=3 / 4,
         description=0.0,
         not_teller=1.0,
+        spoken=0.0,
     )
+
+
+def test_words_of_the_one_whose_words_are_asked_for_are_told_from_those_of_others() -> None:
+    first = "Ida Marlow said that the mill is closed."
+    said = readable(f"{first} Amos Dent said that the bridge is open.")
+    parted = Readable(said.passage, (Span(0, len(first)), Span(len(first) + 1, len(said.passage.text))))
+    marked = [Candidate(*place, 3.0, 1.5) for place in places(said.passage.text, "closed", "open", "Ida Marlow")]
+    for question, expected in (
+        ("What did Ida Marlow say?", [1.0, 0.0, 0.0]),
+        ("What does Dent say about it?", [0.0, 1.0, 0.0]),
+        ("What did Ida Marlow build?", [0.0, 0.0, 0.0]),
+    ):
+        assert [one.spoken for one in weigh(question, marked, parted, PROSPECT, [])] == expected
 
 
 def test_probability_is_the_logistic_of_what_is_known() -> None:

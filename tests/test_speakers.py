@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from benchmarks.speakers import read_labelled, score, stripped
 from index.documents import Span
 from index.segmenting import segment
-from qa.speakers import find_speaker
+from qa.speakers import find_speaker, speech_of
 
 SEED = next((PROJECT / "seeds").glob("*.txt")).read_text(encoding="utf-8")
 
@@ -117,6 +117,26 @@ def test_the_speakers_of_sentences_without_punctuation(text: str, answer: str, s
     assert speaker_of(text, answer) == speaker
 
 
+CITED = "The WSJ has cited opposition sources to say that nearly 370 civilians have died"
+
+
+@pytest.mark.parametrize(
+    ("name", "answer", "expected"),
+    [
+        ("opposition sources", "370", "nearly 370 civilians have died"),
+        ("the WSJ", "370", "nearly 370 civilians have died"),
+        ("army sources", "370", None),
+        ("WSJ", "WSJ", None),
+        ("Reuters", "370", None),
+        ("the", "370", None),
+    ],
+)
+def test_the_words_of_a_name_are_those_it_speaks_or_hands_on(name: str, answer: str, expected: str | None) -> None:
+    start = CITED.index(answer)
+    found = speech_of(name, CITED, Span(start, start + len(answer)), Span(0, len(CITED)))
+    assert (found and found.of(CITED)) == expected
+
+
 def test_the_labelled_quotes_reach_the_promised_precision_and_recall_also_without_punctuation() -> None:
     quotes = read_labelled()
     for form in (quotes, [stripped(quote) for quote in quotes]):
@@ -139,3 +159,11 @@ def test_a_speaker_is_a_slice_of_any_text(text: str, data: st.DataObject) -> Non
     while found is not None:
         assert found.span.of(text) == found.name
         found = found.via
+
+
+@given(text=st.lists(st.sampled_from(WORDS)).map("".join), data=st.data())
+def test_words_spoken_hold_the_answer_in_any_text(text: str, data: st.DataObject) -> None:
+    start = data.draw(st.integers(0, len(text)))
+    answer = Span(start, data.draw(st.integers(start, len(text))))
+    found = speech_of("X", text, answer, Span(0, len(text)))
+    assert found is None or found.overlaps(answer) or not any(map(str.isalnum, answer.of(text)))

@@ -11,7 +11,7 @@ import json
 import random
 import re
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from functools import cache
 from pathlib import Path
@@ -30,7 +30,7 @@ from qa.metrics import exact_match, token_f1
 from qa.reader import Query, Readable, Term
 from qa.results import Citation, Passage
 from qa.retrieval import RetrievalConfig, content_terms
-from qa.roles import asked_name
+from qa.roles import asked_name, asked_speaker
 from qa.span_network import Candidate, Network, load_weights
 from qa.span_reader import (
     Calibration,
@@ -50,9 +50,11 @@ PASSAGES_READ = 8
 KEPT_FRACTION = 0.9
 RIGHT_F1 = 0.5
 KEPT_BY_PROSPECT = 0.995
-FEATURES = tuple(field.name for field in fields(Evidence) if field.name not in ("description", "together"))
+FEATURES = tuple(field.name for field in fields(Evidence) if field.name not in ("description", "spoken", "together"))
 PROSPECTS = tuple(field.name for field in fields(Prospect))
-WHO_IS_QUESTIONS = 260
+# fitted apart, on QAMR, since the dev articles have no such question: what it is evidence for, by what is asked
+FITTED_APART: dict[str, Callable[[str], str]] = {"description": asked_name, "spoken": asked_speaker}
+APART_QUESTIONS = 260
 
 
 # --- metrics --------------------------------------------------------------------------------------------------------
@@ -264,7 +266,8 @@ class Setting:
 def calibrate(network: Network, examples: list[Example], data: Path, seed: int) -> tuple[Calibration, dict[str, float]]:
     """Return the calibration fitted on the dev articles, and what it gives there.
 
-    They hold no question of the form "who is X?", so what a description adds is fitted on QAMR.
+    They hold no question of the form "who is X?" or "what did X say?", so what evidence for their answers adds is
+    fitted on QAMR.
     """
     dev = [e for e in examples if e.group in split_articles({e.group for e in examples}).dev]
     vectors = embed([e.question for e in dev])
@@ -288,8 +291,8 @@ def calibrate(network: Network, examples: list[Example], data: Path, seed: int) 
     threshold = float(np.quantile([p for p, _ in top], 1 - KEPT_FRACTION))
     refused = np.mean([max(answers.probability(f.evidence) for f in found) < threshold for found, _ in off])
     numbers = {"first_is_right": float(np.mean([m for _, m in top])), "off_topic_refused": float(refused)}
-    described = _description_weight(network, answers, data, seed)
-    answers = replace(answers, weights={**answers.weights, "description": described})
+    apart = {name: _weight_apart(name, asks, network, answers, data, seed) for name, asks in FITTED_APART.items()}
+    answers = replace(answers, weights={**answers.weights, **apart})
     likely, least, read = _fit_prospects(every, answers, threshold)
     calibration = Calibration(answers, threshold, likely, least, PASSAGES_READ)
     return calibration, {**numbers, "candidates": float(len(rows)), "worth_reading": read}
@@ -323,15 +326,17 @@ def _fit_prospects(
     return regression, least, float(np.mean(likely >= least))
 
 
-def _description_weight(network: Network, answers: Regression, data: Path, seed: int) -> float:
-    """Return what a description adds to the calibrated logit, on questions of QAMR that ask who a name is."""
+def _weight_apart(
+    name: str, asks: Callable[[str], str], network: Network, answers: Regression, data: Path, seed: int
+) -> float:
+    """Return what one kind of evidence adds to the calibrated logit, on questions of QAMR that ask for it."""
     rng = random.Random(seed)
-    examples = [e for e in read_qamr(data / "qamr", rng) if e.answers and asked_name(e.question)]
-    some = rng.sample(examples, min(WHO_IS_QUESTIONS, len(examples)))
+    examples = [e for e in read_qamr(data / "qamr", rng) if e.answers and asks(e.question)]
+    some = rng.sample(examples, min(APART_QUESTIONS, len(examples)))
     pairs = [(e.question, e.passage, tuple(e.passage[a:b] for a, b in e.answers)) for e in some]
     found = [(f, one) for one, fs in _answer_each_alone(network, pairs) for f in fs]
     sure = np.array([answers.probability(f.evidence) for f, _ in found])
-    rows = np.c_[np.log(sure / (1 - sure)), [f.evidence.description for f, _ in found]]
+    rows = np.c_[np.log(sure / (1 - sure)), [getattr(f.evidence, name) for f, _ in found]]
     weights, _ = fit(rows, np.array([is_right(f, one) for f, one in found], dtype=float))
     return float(weights[1])
 
