@@ -74,7 +74,7 @@ ASKS_ROUGHLY = re.compile(
     r"\b(?:about|around|roughly|approximate(?:ly)?|estimated?|nearly|almost|over|up to)\b", re.IGNORECASE
 )
 AROUND = 300  # characters to either side by which a text shows whether it has punctuation
-FEW = 4  # words, or fewer, are a part of what somebody says
+FEW = 5  # words, or fewer, are a part of what somebody says
 MOST_SPOKEN = 40  # words: where more seem to be spoken, the end of what is was not found
 MOST_NAMES = 2  # capitals taken on one side of a name
 SAME_UNIT = 4  # letters by which a unit is known again in the question: kilometres, kilometers

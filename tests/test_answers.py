@@ -162,11 +162,11 @@ def test_what_somebody_says_comes_whole(question: str, expected: str) -> None:
 
 
 def test_of_what_somebody_says_more_than_a_few_words_stay_and_what_has_no_end_is_not_taken() -> None:
-    text = "Mark Lowcock said that the war which he saw has driven away so many"
-    assert whole(text, "the war which he saw", "What did Lowcock say?") == "the war which he saw"
-    assert whole(text, "the war", "What did Lowcock say?") == "the war which he saw has driven away so many"
+    text = "Mark Lowcock said that the long war which he saw has driven away so many"
+    assert whole(text, "the long war which he saw", "What did Lowcock say?") == "the long war which he saw"
+    assert whole(text, "the long war", "What did Lowcock say?") == "the long war which he saw has driven away so many"
     endless = text + " and more" * 20
-    assert whole(endless, "the war", "What did Lowcock say?") == "the war"
+    assert whole(endless, "the long war", "What did Lowcock say?") == "the long war"
 
 
 def test_what_the_question_names_is_not_taken_in() -> None:
