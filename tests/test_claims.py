@@ -85,6 +85,8 @@ def test_a_name_after_its_description_is_the_answer_to_who() -> None:
     assert names_first(with_its_clause, "Which faction rules the town?")[0].answer == with_its_clause[1].answer
     lacks_its_kind = readings(("armed", 0.5), ("Free Men of Karst", 0.2), text=RULERS.replace("group", "armed group"))
     assert names_first(lacks_its_kind, "Which group rules it?")[0].answer == lacks_its_kind[1].answer
+    named = readings(("Aar", 0.5), ("Free Men of Karst", 0.2), text=RULERS.replace("group", "Aar group"))
+    assert names_first(named, "Which group rules it?") == named
     whole = readings((OF_A_KIND[: OF_A_KIND.index(" has")], 0.5), text=OF_A_KIND)
     best = names_first(whole, "What armed group rules the town?")[0]
     assert (best.answer, best.score) == (Span(name_alone, whole[0].answer.end), 0.5)
