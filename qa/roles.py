@@ -27,16 +27,19 @@ _CHOICE = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 _TELLS = re.compile(r"(?: [^\W_]+){0,2}? ([^\W_]+) that\b")
+_HAS_TOLD = re.compile(r"\b([^\W_]+) that\Z")
 _CALLS = re.compile(r" ([^\W_]+)(?: (?:it|him|her|them|this|that)|(?: [A-Z][^\W_]*){1,3}) (?:an?|the|as)\b")
 
 
 def is_teller(text: str, end: int, question: str) -> bool:
     """Tell whether words are who tells what follows, where the question does not ask for it.
 
-    "the WSJ | says that", "a spokesman | called Rome a village". It asks for it where it has a verb of saying or a
-    clause that is said (which law holds that ...?), and who holds a post (who is the minister?) may be who tells.
+    "the WSJ | says that", "the WSJ says | that", "a spokesman | called Rome a village". It asks for it where it has a
+    verb of saying or a clause that is said (which law holds that ...?), and who holds a post (who is the minister?) may
+    be who tells.
     """
-    tells, calls = _TELLS.match(text, end), _CALLS.match(text, end)
+    tells = _TELLS.match(text, end) or _HAS_TOLD.search(text, 0, end + len(" that"))
+    calls = _CALLS.match(text, end)
     told = (tells and tells[1].casefold() in CUES) or (calls and calls[1].casefold() in CALLING)
     return bool(told) and not _asks_who_tells(question)
 

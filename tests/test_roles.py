@@ -21,6 +21,8 @@ def place(text: str) -> tuple[str, int, int]:
     [
         ("However the [WSJ] fails to mention that the faction rules it", "Who controls it?", True),
         ("The [minister] said that the faction rules it", "Who controls it?", True),
+        ("The [minister said] that the faction rules it", "What controls it?", True),
+        ("The [faction] that rules it said that he lied", "What controls it?", False),
         ("The [minister] said that the faction rules it", "Who said that the faction rules it?", False),
         ("The minister said that the [faction] rules it", "Who controls it?", False),
         ("The [minister]. He said that the faction rules it", "Who controls it?", False),
