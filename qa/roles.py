@@ -17,7 +17,9 @@ _WHO_IS = re.compile(r"\s*who(?:'s|’s| is| are| was| were) (?:the |an? )?([^\W
 _WHO_HOLDS = re.compile(r"\s*who(?:'s|’s| is| are| was| were) (?:the|an?)\b", re.IGNORECASE)
 _WHAT_THAT_SAYS = re.compile(r"\b[^\W_]+(?:s|ed) that\b")
 _WHAT_IS_SAID = re.compile(
-    r"\s*what (?:did|does|do|has|have|had) (?:the )?([^\W\d_].*?) ([^\W\d_]+)(?: (?:about|of|on) .*)?\W*", re.IGNORECASE
+    r"\s*what (?:did|does|do|has|have|had) (?:the )?([^\W\d_].*?)"
+    rf" (?:{'|'.join(sorted(SAYING.keys() | REPORTING.keys()))})(?: (?:about|of|on) .*)?\W*",
+    re.IGNORECASE | re.DOTALL,
 )
 _BEFORE_DESCRIPTION = re.compile(r"(?:,|\()? ?(?:(?:is|are|was|were) )?(?:(?:the|an?) )?$", re.IGNORECASE)
 _WORD = re.compile(r"[^\W_]+")
@@ -67,8 +69,7 @@ def asked_name(question: str) -> str:
 def asked_speaker(question: str) -> str:
     """Return whose words a question asks for: what did Ida Marlow say about it? "" when it asks something else."""
     asked = _WHAT_IS_SAID.fullmatch(question)
-    is_speech = asked and asked[2].casefold() in SAYING.keys() | REPORTING.keys()
-    return asked[1] if asked and is_speech and asked[1].casefold() not in PRONOUNS else ""
+    return asked[1] if asked and asked[1].casefold() not in PRONOUNS else ""
 
 
 def is_description(text: str, start: int, end: int, question: str) -> bool:

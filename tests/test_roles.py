@@ -89,6 +89,7 @@ def test_words_of_the_question_answer_nothing_unless_it_gives_a_choice(question:
         ("What did Ida Marlow say?", "Ida Marlow"),
         ("what does the WSJ report about the border", "WSJ"),
         ("What has Marlow's sister claimed?", "Marlow's sister"),
+        ("What did Ida Marlow of Karst say of the mill on the hill?", "Ida Marlow of Karst"),
         ("What did she say?", ""),
         ("What did Ida Marlow call Karst?", ""),
         ("What did Ida Marlow build?", ""),
