@@ -8,12 +8,22 @@ from __future__ import annotations
 
 import re
 
-from qa.speech_words import AUXILIARIES, CALLING, CUES, PRONOUNS, REPORTING, SAYING
+from qa.speech_words import (
+    AUXILIARIES,
+    CALLING,
+    CUES,
+    DETERMINERS,
+    PREPOSITIONS,
+    PRONOUNS,
+    REPORTING,
+    SAYING,
+)
 
 # shortened titles: alone they do not tell who somebody is
 SHORT_TITLES = frozenset("sen gov gen col maj lt capt cmdr sgt adm brig rev st mr mrs ms dr prof".split())
 
 _WHO_IS = re.compile(r"\s*who(?:'s|’s| is| are| was| were) (?:the |an? )?([^\W\d_].*?)\W*", re.IGNORECASE)
+_POST_WORDS, _POST = 3, 40  # words right before a name, and the characters that hold them
 _WHO_HOLDS = re.compile(r"\s*who(?:'s|’s| is| are| was| were) (?:the|an?)\b", re.IGNORECASE)
 _WHAT_THAT_SAYS = re.compile(r"\b[^\W_]+(?:s|ed) that\b")
 _WHAT_IS_SAID = re.compile(
@@ -33,23 +43,31 @@ _HAS_TOLD = re.compile(r"\b([^\W_]+) that\Z")
 _CALLS = re.compile(r" ([^\W_]+)(?: (?:it|him|her|them|this|that)|(?: [A-Z][^\W_]*){1,3}) (?:an?|the|as)\b")
 
 
-def is_teller(text: str, end: int, question: str) -> bool:
+def is_teller(text: str, start: int, end: int, question: str) -> bool:
     """Tell whether words are who tells what follows, where the question does not ask for it.
 
     "the WSJ | says that", "the WSJ says | that", "a spokesman | called Rome a village". It asks for it where it has a
-    verb of saying or a clause that is said (which law holds that ...?), and who holds a post (who is the minister?) may
-    be who tells.
+    verb of saying or a clause that is said (which law holds that ...?), or asks who holds the post that stands beside
+    them: who is the minister? "minister Ida Marlow | said that".
     """
     tells = _TELLS.match(text, end) or _HAS_TOLD.search(text, 0, end + len(" that"))
     calls = _CALLS.match(text, end)
     told = (tells and tells[1].casefold() in CUES) or (calls and calls[1].casefold() in CALLING)
-    return bool(told) and not _asks_who_tells(question)
+    return bool(told) and not _asks_who_tells(question) and not _holds_post(text, start, question)
 
 
 def _asks_who_tells(question: str) -> bool:
     words = {word.casefold() for word in _WORD.findall(question)}
-    asks = _WHO_HOLDS.match(question) or _WHAT_THAT_SAYS.search(question)
-    return bool(asks) or "according" in words or not words.isdisjoint(CUES)
+    return bool(_WHAT_THAT_SAYS.search(question)) or "according" in words or not words.isdisjoint(CUES)
+
+
+def _holds_post(text: str, start: int, question: str) -> bool:
+    """Tell whether a question asks who is a this or that, and a word that says so stands right before a place."""
+    asked = _WHO_HOLDS.match(question)
+    if not asked:
+        return False
+    post = set(_WORD.findall(question[asked.end() :].casefold())) - DETERMINERS - PREPOSITIONS
+    return not post.isdisjoint(_WORD.findall(text[max(0, start - _POST) : start].casefold())[-_POST_WORDS:])
 
 
 def echoed_words(question: str) -> frozenset[str]:

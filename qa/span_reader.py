@@ -150,7 +150,7 @@ def weigh(
             within=coverage(terms, _segments_at(candidate, readable, beside=0).of(text)),
             around=coverage(terms, _segments_at(candidate, readable, beside=1).of(text)),
             description=float(is_description(text, candidate.start, candidate.end, question)),
-            not_teller=float(not is_teller(text, candidate.end, question)),
+            not_teller=float(not is_teller(text, candidate.start, candidate.end, question)),
             spoken=float(bool(speaker) and _speaks(speaker, candidate, readable)),
         )
         for candidate in candidates

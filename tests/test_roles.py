@@ -28,6 +28,9 @@ def place(text: str) -> tuple[str, int, int]:
         ("The [minister]. He said that the faction rules it", "Who controls it?", False),
         ("The minister [Ida Marlow] said that the faction rules it", "Who is the minister?", False),
         ("The minister [Ida Marlow] said that the faction rules it", "Who is ruling it?", True),
+        ("The minister [Ida Marlow] said that the faction rules it", "Who is the group ruling it?", True),
+        ("It is what the [minister] said that rules it", "Who is the head of the town?", True),
+        ("The coalition spokesman Col. [Ida Marlow] called it a ruin", "Who is the coalition spokesman?", False),
         ("[Marlow's law] states that no bridge lasts", "What law holds that no bridge lasts?", False),
         ("[Marlow's law] states that no bridge lasts", "What was built by the town that it rules?", True),
         ("the [spokesman] called East Karst a ruin", "Who rules East Karst?", True),
@@ -38,8 +41,7 @@ def place(text: str) -> tuple[str, int, int]:
     ],
 )
 def test_who_only_tells_it_stands_before_what_is_told(marked: str, question: str, expected: bool) -> None:
-    text, _, end = place(marked)
-    assert is_teller(text, end, question) is expected
+    assert is_teller(*place(marked), question) is expected
 
 
 @pytest.mark.parametrize(
@@ -108,4 +110,4 @@ WORDS = st.lists(st.sampled_from("who is Ida Marlow said that by walls secured ,
 def test_any_text_and_place_give_an_answer(text: str, question: str, data: st.DataObject) -> None:
     start = data.draw(st.integers(0, len(text)))
     end = data.draw(st.integers(start, len(text)))
-    assert {is_description(text, start, end, question), is_teller(text, end, question)} <= {True, False}
+    assert {is_description(text, start, end, question), is_teller(text, start, end, question)} <= {True, False}
