@@ -58,9 +58,9 @@ def names_first(readings: Sequence[Reading], question: str) -> list[Reading]:
 
     In "the organization which rules the town, Hayat Tahrir al Sham" a reader prefers the words nearest to those of the
     question. Of one thing described by a clause, a name that follows in the same segment takes the probability when
-    its own is not far below, or the one that a reading of both ends in, without the kind that leads it: "the faction
-    Free Men of Karst" says no more of what kind it is than the description does. A name that says whose faction it is
-    ("Karst faction Free Men") is not meant.
+    its own is not far below; where the reading goes on to the name itself, that one does. The kind that leads a name
+    goes: "the faction Free Men of Karst" says no more of what kind it is than the description does. A name that says
+    whose faction it is ("Karst faction Free Men") is not meant.
     "Which organization rules the town?" has said what "the organization" says, so it asks the same, and so does
     "Which group". "Who is Mark Lowcock?" wants the description.
     """
@@ -78,9 +78,8 @@ def names_first(readings: Sequence[Reading], question: str) -> list[Reading]:
     for reading in readings:
         description = _description(reading)
         told = description and (not kinds or _is_of_a_kind(description, kinds))
-        meant = [name for name in names if _follows(name, reading)] if told else []
-        if told and not meant and _names(reading.text):
-            meant = [reading]
+        following = [name for name in names if _follows(name, reading)] if told else []
+        meant = [reading] if told and not following and _names(reading.text) else following
         if meant:
             best = max(meant, key=lambda name: name.score)
             said = [*kinds, description.casefold().split()[-1]]
@@ -142,10 +141,8 @@ def _follows(name: Reading, reading: Reading) -> bool:
 
 def quote_of(reading: Reading, document: Document) -> Quote:
     """Return a reading as a quote: the segments that hold the answer, whole, and who speaks it."""
-    touching = [segment for segment in reading.readable.segments if segment.overlaps(reading.answer)]
-    start = min((segment.start for segment in touching), default=reading.answer.start)
-    end = max((segment.end for segment in touching), default=reading.answer.end)
-    shown = Span(min(start, reading.answer.start), max(end, reading.answer.end))
+    whole = reading.readable.around(reading.answer)
+    shown = Span(min(whole.start, reading.answer.start), max(whole.end, reading.answer.end))
     speaker = find_speaker(document.text, reading.answer, reading.readable.segments)
     return Quote(Citation.from_document(document, shown), reading.answer, reading.score, speaker)
 

@@ -79,15 +79,15 @@ def fold_copies(
 def copy_of(quote: Quote, readable: Readable, other: Readable) -> Span | None:
     """Return where a quote stands again, with its answer, in another document's passage: whole segments, or None."""
     shown = quote.citation.span
-    around = runs_of(_with_neighbours(readable, shown))
+    around = _runs_around(readable, shown)
     if not _other_document(readable, other) or likeness(around, runs_of(other.passage.text)) < ALIKE:
         return None
     answer = f" {_plain(quote.answer_text)} "
-    longest = len(_touched(readable, shown)) + 1
-    places = [place for place in _places(other, longest) if answer in f" {_plain(_text(other, place))} "]
+    longest = sum(segment.overlaps(shown) for segment in readable.segments) + 1
+    places = [place for place in _places(other, longest) if answer in f" {_plain(other.text_of(place))} "]
     runs = runs_of(quote.text)
-    best = max(places, key=lambda place: (_resemblance(runs, runs_of(_text(other, place))), -place.start), default=None)
-    if best is None or likeness(around, runs_of(_with_neighbours(other, best))) < ALIKE:
+    best = max(places, key=lambda at: (_resemblance(runs, runs_of(other.text_of(at))), -at.start), default=None)
+    if best is None or likeness(around, _runs_around(other, best)) < ALIKE:
         return None
     return best
 
@@ -102,27 +102,16 @@ def _places(readable: Readable, longest: int) -> list[Span]:
     ]
 
 
+def _runs_around(readable: Readable, place: Span) -> Runs:
+    return runs_of(readable.text_of(readable.around(place, beside=BESIDE)))
+
+
 def _plain(text: str) -> str:
     return " ".join(word.casefold() for word in _WORD.findall(text))
 
 
-def _touched(readable: Readable, span: Span) -> list[int]:
-    return [number for number, segment in enumerate(readable.segments) if segment.overlaps(span)]
-
-
 def _resemblance(runs: Runs, other: Runs) -> float:
     return len(runs & other) / len(runs | other) if runs or other else 0.0
-
-
-def _with_neighbours(readable: Readable, span: Span) -> str:
-    touched = _touched(readable, span)
-    around = readable.segments[max(0, touched[0] - BESIDE) : touched[-1] + 1 + BESIDE] if touched else (span,)
-    return _text(readable, Span(around[0].start, around[-1].end))
-
-
-def _text(readable: Readable, span: Span) -> str:
-    start = readable.passage.span.start
-    return readable.passage.text[max(0, span.start - start) : max(0, span.end - start)]
 
 
 def _other_document(readable: Readable, other: Readable) -> bool:

@@ -61,6 +61,23 @@ class Readable:
         base = self.passage.span.start
         return [segment.start - base for segment in self.segments[1:]]
 
+    def around(self, place: Span, *, beside: int = 0) -> Span:
+        """Return where the segments stand that a place touches, and so many before and after; the place if none."""
+        touched = [number for number, segment in enumerate(self.segments) if segment.overlaps(place)]
+        if not touched:
+            return place
+        segments = self.segments[max(0, touched[0] - beside) : touched[-1] + 1 + beside]
+        return Span(segments[0].start, segments[-1].end)
+
+    def within(self, place: Span) -> Span:
+        """Return a place of the document as one of the passage's text, without what lies before it."""
+        base = self.passage.span.start
+        return Span(max(0, place.start - base), max(0, place.end - base))
+
+    def text_of(self, place: Span) -> str:
+        """Return the words of the passage at a place of the document."""
+        return self.within(place).of(self.passage.text)
+
 
 @dataclass(frozen=True, slots=True)
 class Reading:
@@ -79,13 +96,12 @@ class Reading:
     @property
     def within(self) -> Span:
         """The place of the words in the passage's text."""
-        base = self.readable.passage.span.start
-        return Span(self.answer.start - base, self.answer.end - base)
+        return self.readable.within(self.answer)
 
     @property
     def text(self) -> str:
         """The words."""
-        return self.within.of(self.readable.passage.text)
+        return self.readable.text_of(self.answer)
 
 
 class Reader(Protocol):

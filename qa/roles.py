@@ -1,7 +1,7 @@
 """What part candidate words play: who only tells what is asked, what a name is, what repeats the question. Pure.
 
 The first two are evidence for the calibration (`qa.span_reader.Evidence`) and do not decide alone; what only repeats
-the question is no answer (`qa.spans.best_spans`).
+the question is no answer (`qa.spans.best_spans`). `asked_name` and `asked_speaker` tell whom a question is about.
 """
 
 from __future__ import annotations

@@ -109,3 +109,7 @@ class Sentence:
         """Return the words a span of the text touches."""
         touched = [place for place, word in enumerate(self.spans) if word.overlaps(span)]
         return Run(touched[0], touched[-1] + 1) if touched else Run(0, 0)
+
+    def span_of(self, run: Run) -> Span:
+        """Return where words stand in the text; there must be one."""
+        return Span(self.spans[run.start].start, self.spans[run.end - 1].end)

@@ -118,7 +118,7 @@ def prospects(readables: Sequence[Readable], terms: Sequence[Term]) -> list[Pros
             lexical=readable.passage.lexical_score / most if most > 0 else 0.0,
             names=coverage(names, readable.passage.text),
             numbers=coverage(numbers, readable.passage.text),
-            together=max((coverage(terms, _words_of(readable, part)) for part in readable.segments), default=0.0),
+            together=max((coverage(terms, readable.text_of(part)) for part in readable.segments), default=0.0),
         )
         for readable in readables
     ]
@@ -142,41 +142,24 @@ def weigh(
     text = readable.passage.text
     known = asdict(prospect)
     speaker = asked_speaker(question)
-    return [
-        Evidence(
-            **known,
-            margin=candidate.margin,
-            relevance=candidate.relevance,
-            within=coverage(terms, _segments_at(candidate, readable, beside=0).of(text)),
-            around=coverage(terms, _segments_at(candidate, readable, beside=1).of(text)),
-            description=float(is_description(text, candidate.start, candidate.end, question)),
-            not_teller=float(not is_teller(text, candidate.start, candidate.end, question)),
-            spoken=float(bool(speaker) and _speaks(speaker, candidate, readable)),
+    weighed = []
+    for candidate in candidates:
+        marked = Span(candidate.start, candidate.end)
+        place = _moved(candidate, readable.passage.span.start)
+        within = readable.within(readable.around(place))
+        weighed.append(
+            Evidence(
+                **known,
+                margin=candidate.margin,
+                relevance=candidate.relevance,
+                within=coverage(terms, within.of(text)),
+                around=coverage(terms, readable.text_of(readable.around(place, beside=1))),
+                description=float(is_description(text, marked.start, marked.end, question)),
+                not_teller=float(not is_teller(text, marked.start, marked.end, question)),
+                spoken=float(bool(speaker) and speech_of(speaker, text, marked, within) is not None),
+            )
         )
-        for candidate in candidates
-    ]
-
-
-def _speaks(name: str, candidate: Candidate, readable: Readable) -> bool:
-    """Tell whether the segments that a candidate touches say that a name speaks it."""
-    within = _segments_at(candidate, readable, beside=0)
-    return speech_of(name, readable.passage.text, Span(candidate.start, candidate.end), within) is not None
-
-
-def _segments_at(candidate: Candidate, readable: Readable, *, beside: int) -> Span:
-    """Return the place in a passage of the segments that a candidate touches, and of so many before and after."""
-    base = readable.passage.span.start
-    answer = Span(base + candidate.start, base + candidate.end)
-    touched = [number for number, segment in enumerate(readable.segments) if segment.overlaps(answer)]
-    if not touched:
-        return Span(candidate.start, candidate.end)
-    segments = readable.segments[max(0, touched[0] - beside) : touched[-1] + 1 + beside]
-    return Span(segments[0].start - base, segments[-1].end - base)
-
-
-def _words_of(readable: Readable, segment: Span) -> str:
-    base = readable.passage.span.start
-    return readable.passage.text[segment.start - base : segment.end - base]
+    return weighed
 
 
 def _read_card(folder: Path) -> dict[str, Any]:

@@ -51,28 +51,23 @@ def speech_of(name: str, text: str, answer: Span, within: Span) -> Span | None:
     """
     sentence = Sentence(text, within)
     run = sentence.run_of(answer)
-    called = _name_words(name)
+    called = WORD.findall(name.lower())
     spoken = [
         content
         for one in attributions(sentence)
         for content in one.contents
         if content.start <= run.start and run.end <= content.end
         for speaker in (one.speaker, one.via)
-        if speaker and _shares_name(called, _name_words(" ".join(sentence.words[speaker.start : speaker.end])))
+        if speaker and _share_a_name(called, sentence.lower[speaker.start : speaker.end])
     ]
-    if not spoken:
-        return None
-    shortest = min(spoken, key=lambda content: content.end - content.start)
-    return Span(sentence.spans[shortest.start].start, sentence.spans[shortest.end - 1].end)
+    shortest = min(spoken, key=lambda content: content.end - content.start, default=None)
+    return sentence.span_of(shortest) if shortest else None
 
 
-def _name_words(name: str) -> frozenset[str]:
-    return frozenset(WORD.findall(name.casefold())) - DETERMINERS
-
-
-def _shares_name(one: frozenset[str], other: frozenset[str]) -> bool:
-    """Tell whether one name is the other, or part of it: Caggins, Col Myles Caggins."""
-    return bool(one and other) and (one <= other or other <= one)
+def _share_a_name(one: Sequence[str], other: Sequence[str]) -> bool:
+    """Tell whether the words of one name are those of the other, or some of them: Caggins, Col Myles Caggins."""
+    first, second = (frozenset(words) - DETERMINERS for words in (one, other))
+    return bool(first and second) and (first <= second or second <= first)
 
 
 def _whole_sentence(text: str, segments: Sequence[Span], first: int, last: int) -> tuple[int, int]:
@@ -157,7 +152,7 @@ def _speaker(text: str, sentence: Sentence, one: Attribution) -> Speaker:
 
 
 def _named(text: str, sentence: Sentence, run: Run) -> Speaker:
-    span = Span(sentence.spans[run.start].start, sentence.spans[run.end - 1].end)
+    span = sentence.span_of(run)
     return Speaker(span.of(text), span)
 
 

@@ -50,11 +50,11 @@ PASSAGES_READ = 8
 KEPT_FRACTION = 0.9
 RIGHT_F1 = 0.5
 KEPT_BY_PROSPECT = 0.995
-FEATURES = tuple(field.name for field in fields(Evidence) if field.name not in ("description", "spoken", "together"))
 PROSPECTS = tuple(field.name for field in fields(Prospect))
 # fitted apart, on QAMR, since the dev articles have no such question: what it is evidence for, by what is asked
 FITTED_APART: dict[str, Callable[[str], str]] = {"description": asked_name, "spoken": asked_speaker}
 APART_QUESTIONS = 260
+FEATURES = tuple(field.name for field in fields(Evidence) if field.name not in {*FITTED_APART, "together"})
 
 
 # --- metrics --------------------------------------------------------------------------------------------------------
