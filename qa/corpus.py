@@ -27,9 +27,10 @@ from qa.answers import whole_answer
 from qa.claims import NAME_SHARE, group_claims, names_first, quote_of, verdict_of
 from qa.copies import distinct, fold_copies
 from qa.examples import candidate_questions
+from qa.questions import clean_question
 from qa.reader import Readable, Reader, Reading
 from qa.results import Answer, Citation, CitationCheck, CitationKey, CitationState, Passage, Verdict, quote_digest
-from qa.retrieval import Filters, RetrievalConfig, clean_question, missing_words, prepare, retrieve_passages
+from qa.retrieval import Filters, RetrievalConfig, missing_words, prepare, retrieve_passages
 from qa.span_reader import SpanReader
 
 RELATED_PASSAGES = 5
@@ -154,7 +155,7 @@ class Corpus:
         quotes = [(quote_of(r, snapshot.document(r.readable.passage.doc_id)), r.readable) for r in confident]
         claims = group_claims(fold_copies(quotes, nearest, snapshot.document), query.text)
         return Answer(
-            question=query.text,
+            question=question,
             verdict=verdict_of(claims, query.text),
             claims=claims,
             related=tuple(readable.passage for readable in voices[:RELATED_PASSAGES]),

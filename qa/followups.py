@@ -11,8 +11,9 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from qa.questions import MAX_QUESTION_CHARACTERS, plain_question
 from qa.results import Answer
-from qa.retrieval import MAX_QUESTION_CHARACTERS, STOPWORDS
+from qa.retrieval import STOPWORDS
 
 _CAPITAL = r"(?:[a-z]{1,3}[-’'])?[A-Z][\w’'-]*"  # Asaad, al-Asaad, d’Estaing
 _NAME = re.compile(rf"\b{_CAPITAL}(?: (?:(?:al|of|the|de|von|bin|and) )?{_CAPITAL})*|\b\d{{4}}\b")
@@ -104,20 +105,21 @@ class Asked:
 
     @classmethod
     def of(cls, answer: Answer) -> Asked:
-        return cls(answer.question, tuple(claim.text for claim in answer.claims))
+        return cls(plain_question(answer.question), tuple(claim.text for claim in answer.claims))
 
 
 def complete(question: str, before: Asked) -> str | None:
     """Return the question in full, or None when it stands by itself, or in full would be too long to be searched."""
-    text = " ".join(question.split())
+    text = plain_question(" ".join(question.split()))
     full = _ask_again(text, before) or _ask_of_another(text, before) or _without_pronoun(text, before)
     return full if full and len(full) <= MAX_QUESTION_CHARACTERS else None
 
 
 def may_lean(question: str) -> bool:
     """Tell whether a question may need the one before it: it is short, goes on from it, or holds a pronoun."""
-    words = re.findall(r"[\w’']+", question.lower())
-    return len(words) < _SHORT or bool(_INSTEAD.match(question)) or not _PRONOUNS.isdisjoint(words)
+    text = plain_question(" ".join(question.split()))
+    words = re.findall(r"[\w’']+", text.lower())
+    return len(words) < _SHORT or bool(_INSTEAD.match(text)) or not _PRONOUNS.isdisjoint(words)
 
 
 def _ask_again(text: str, before: Asked) -> str | None:

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from index.documents import canonical_text
 from index.embedding import Encoder
 from index.lexical import LexicalIndex
 from index.lexical import terms as index_terms
@@ -20,10 +19,10 @@ from index.snapshot import Snapshot
 from index.threads import threads
 from qa.errors import QuestionError
 from qa.fusion import convex_combination
+from qa.questions import clean_question, plain_question
 from qa.reader import Query, Term
 from qa.results import Citation, Passage
 
-MAX_QUESTION_CHARACTERS = 4000
 MAX_PASSAGES = 200
 
 # words that carry no content in a question: they are not searched for, and are never reported as missing
@@ -82,25 +81,9 @@ class Filters:
         return bool(self.documents or self.sources or self.date_from or self.date_to)
 
 
-def clean_question(question: str) -> str:
-    """Return a question as it is searched: canonical, control characters out, one line.
-
-    Raises:
-        QuestionError: it has no letter or digit, or more than 4,000 characters.
-    """
-    if len(question) > MAX_QUESTION_CHARACTERS:
-        raise QuestionError(
-            f"The question has {len(question):,} characters; at most {MAX_QUESTION_CHARACTERS:,} characters are read."
-        )
-    text = " ".join(re.sub(r"[\x00-\x1f\x7f-\x9f]", " ", canonical_text(question)).split())
-    if not re.search(r"\w", text):
-        raise QuestionError("Please type a question.")
-    return text
-
-
 def prepare(question: str, snapshot: Snapshot, encoder: Encoder) -> Query:
-    """Return a question with its vector and its content words weighted by their rarity in the corpus."""
-    text = clean_question(question)
+    """Return a question, made plain, with its vector and its content words weighted by their rarity in the corpus."""
+    text = plain_question(clean_question(question))
     return Query(text, encoder.encode_question(text), content_terms(text, snapshot.lexical))
 
 

@@ -10,7 +10,7 @@ from conftest import Build, StubEncoder, StubReader
 from index.snapshot import Snapshot
 from qa.corpus import Corpus
 from qa.errors import QuestionError
-from qa.retrieval import Filters, clean_question, content_terms, lexical_terms
+from qa.retrieval import Filters, content_terms, lexical_terms
 
 
 def test_the_passage_with_the_words_comes_first(corpus: Corpus) -> None:
@@ -92,10 +92,6 @@ def test_a_question_over_the_limit_is_refused(corpus: Corpus) -> None:
 )
 def test_any_other_question_is_searched(corpus: Corpus, question: str) -> None:
     assert len(corpus.retrieve(question)) == 3
-
-
-def test_questions_are_cleaned_to_one_line() -> None:
-    assert clean_question("  who\r\ncontrols\x1b[31m Idlib? ") == "who controls [31m Idlib?"
 
 
 def test_content_words_carry_their_rarity(build: Build, index_dir: Path) -> None:

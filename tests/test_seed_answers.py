@@ -53,6 +53,18 @@ def test_the_first_claim_is_the_answer_and_says_who_says_it(
 
 
 @pytest.mark.parametrize(
+    ("typed", "question"),
+    [
+        ("Could you tell me who controls Idlib", "who controls Idlib?"),
+        ("hi, I'd like to know who Mark Lowcock is", "Who is Mark Lowcock?"),
+        ("Tell me the population of Idlib province, please.", "What is the population of Idlib province?"),
+    ],
+)
+def test_what_stands_around_a_question_does_not_change_its_answer(corpus: Corpus, typed: str, question: str) -> None:
+    assert corpus.ask(typed).claims == corpus.ask(question).claims
+
+
+@pytest.mark.parametrize(
     "question",
     ["Who won the 2018 World Cup?", "What is the population of Damascus?", "How many Turkish soldiers were killed?"],
 )

@@ -11,7 +11,8 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt, StrictStr, field_validator
 from starlette.exceptions import HTTPException
 
-from qa.retrieval import MAX_PASSAGES, MAX_QUESTION_CHARACTERS, Filters
+from qa.questions import MAX_QUESTION_CHARACTERS
+from qa.retrieval import MAX_PASSAGES, Filters
 
 # what cannot be a question is refused by qa, in its own words, so length and content are only documented here
 Question = Annotated[

@@ -16,8 +16,9 @@ from qa.export import as_json, as_markdown, as_python
 from qa.feedback import keep
 from qa.followups import Asked as FollowedUp
 from qa.followups import complete
+from qa.questions import MAX_QUESTION_CHARACTERS
 from qa.results import Answer, CitationKey
-from qa.retrieval import MAX_QUESTION_CHARACTERS, Filters
+from qa.retrieval import Filters
 from ui import narrowing, render, source_pane, strip
 from ui.asking import answer_soon
 from ui.preview import surroundings
