@@ -161,6 +161,7 @@ class Corpus:
             related=tuple(readable.passage for readable in voices[:RELATED_PASSAGES]),
             missing_words=missing_words(query.terms),
             index_id=snapshot.index_id,
+            read_as=query.read_as,
         )
 
     def segments(self, question: str, k: int = 10, *, filters: Filters | None = None) -> list[tuple[Citation, ...]]:

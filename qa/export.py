@@ -92,13 +92,24 @@ def citation_blocks(check: CitationCheck) -> list[str]:
 
 
 def verdict(answer: Answer) -> str:
-    """Return the answer's first sentence, as plain text."""
+    """Return how the documents stand to the question, and which words of it were read as others, as plain text."""
+    return " ".join(filter(None, (_verdict(answer), respelled(answer))))
+
+
+def _verdict(answer: Answer) -> str:
     if answer.verdict is Verdict.ANSWERED:
         return "Answered."
     if answer.verdict is Verdict.DIFFERS:
         return f"Sources differ: {len(answer.claims)} claims."
     missing = f" Found nowhere: {', '.join(answer.missing_words)}." if answer.missing_words else ""
     return f"Not in the documents.{missing}" + (" Closest passages, not answers:" if answer.related else "")
+
+
+def respelled(answer: Answer) -> str:
+    """Return which words of the question were read as others, as plain text; "" for none."""
+    return " ".join(
+        f"“{typed}” stands nowhere in the documents and was read as “{read}”." for typed, read in answer.read_as.items()
+    )
 
 
 def facts(citation: Citation) -> list[str]:

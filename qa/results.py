@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
@@ -299,8 +300,9 @@ class Answer:
     Attributes:
         claims: strongest first; empty exactly when the verdict is ``not_found``.
         related: the nearest passages; not an answer.
-        missing_words: content words of the question that stand nowhere in the corpus.
+        missing_words: content words of the question, as it was read, that stand nowhere in the corpus.
         index_id: names the exact index content that was asked.
+        read_as: words of the question that stand nowhere in it and were taken for slips -> those read in their place.
     """
 
     question: str
@@ -309,6 +311,7 @@ class Answer:
     related: tuple[Passage, ...]
     missing_words: tuple[str, ...]
     index_id: str
+    read_as: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def quotes(self) -> tuple[Quote, ...]:
@@ -323,6 +326,7 @@ class Answer:
             "claims": [claim.to_dict() for claim in self.claims],
             "related": [passage.to_dict() for passage in self.related],
             "missing_words": list(self.missing_words),
+            "read_as": dict(self.read_as),
         }
 
     def to_json(self) -> str:

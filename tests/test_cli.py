@@ -84,6 +84,16 @@ def test_ask_says_when_the_documents_do_not(indexed: Run) -> None:
     assert "Found nowhere: won, World, Cup, Brazil" in out
 
 
+def test_ask_says_which_words_it_read_as_others(indexed: Run) -> None:
+    out = indexed("ask", "Which river flows thruogh Viena?")[1]
+    assert "The Danube flows through Vienna." in out
+    assert "“Viena” stands nowhere in the documents and was read as “Vienna”." in out
+    assert json.loads(indexed("ask", "--json", "Which river flows thruogh Viena?")[1])["read_as"] == {
+        "thruogh": "through",
+        "Viena": "Vienna",
+    }
+
+
 def test_search_lists_passages_with_scores_and_filters(indexed: Run) -> None:
     out = indexed("search", "Danube", "-k", "1")[1]
     assert "1.000  docs/rivers.txt, characters 0-65" in out

@@ -241,6 +241,13 @@ def test_not_found_names_missing_words_and_folds_the_closest_passages() -> None:
     assert "open" not in dict(card.attributes)
 
 
+def test_words_read_as_others_are_told_and_do_nothing() -> None:
+    misread = replace(answer("who?", related=()), read_as={"<b>Idlbi": "Idlib<script>"})
+    parsed = Parsed(render.answer_card(misread))
+    assert "“<b>Idlbi” stands nowhere in the documents and was read as “Idlib<script>”." in parsed.text
+    assert not {"b", "script"}.intersection(parsed.tags)
+
+
 def test_not_found_without_missing_words_claims_nothing_about_words() -> None:
     assert Parsed(render.answer_card(answer("q"))).inside["p"] == [
         "The documents use these words, but no passage answers the question."

@@ -64,7 +64,9 @@ def test_the_json_of_an_answer_is_the_documented_one() -> None:
     citation = Citation.from_document(document, Span(0, 21))
     quote = Quote(citation, Span(13, 16), 0.75, Speaker("WSJ", Span(4, 7)))
     passage = Passage(1, 1.0, 0.5, 3.0, citation)
-    answer = Answer("how many?", Verdict.ANSWERED, (Claim("370", (quote,)),), (passage,), ("many",), "abc")
+    answer = Answer(
+        "how many?", Verdict.ANSWERED, (Claim("370", (quote,)),), (passage,), ("many",), "abc", {"dyed": "died"}
+    )
     place = {
         "doc_id": document.doc_id,
         "title": "T",
@@ -116,6 +118,7 @@ def test_the_json_of_an_answer_is_the_documented_one() -> None:
             }
         ],
         "missing_words": ["many"],
+        "read_as": {"dyed": "died"},
     }
 
 

@@ -164,6 +164,7 @@ class AnswerModel(_Given):
     claims: list[ClaimModel]
     related: list[PassageModel]
     missing_words: list[str] = Field(description="Words of the question that stand nowhere in the documents.")
+    read_as: dict[str, str] = Field(description="Words that stand nowhere in them, and those read in their place.")
     composed: ComposedModel | None = None
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 from index.errors import DocumentNotFound, IndexEmpty, IndexingError
 from qa import escaping
 from qa.errors import AnsweringError
-from qa.export import as_json, as_markdown, as_python
+from qa.export import as_json, as_markdown, as_python, respelled
 from qa.feedback import keep
 from qa.followups import Asked as FollowedUp
 from qa.followups import complete
@@ -170,7 +170,7 @@ def _reply(
     def answered() -> tuple[Callable[..., str], str, Answer | None]:
         answer = answer_soon(corpus, workers, in_full or turn.typed, filters=turn.filters).result()
         card = partial(render.answer_card, answer, checked=_checked(corpus, answer), completed=in_full is not None)
-        return card, f"{render.verdict_line(answer)}.", answer
+        return card, f"{render.verdict_line(answer)}. {escaping.escape(respelled(answer))}".strip(), answer
 
     def refused(sentence: str) -> tuple[Callable[..., str], str, Answer | None]:
         return partial(render.problem, sentence), escaping.escape(sentence), None

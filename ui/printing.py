@@ -75,6 +75,10 @@ def print_notes(notes: Any) -> None:
 
 
 def print_answer(answer: Answer) -> None:
+    from qa.export import respelled
+
+    if answer.read_as:
+        out.print(plain(f"{respelled(answer)}\n"))
     if not answer.claims:
         _print_not_found(answer)
         return

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from qa.escaping import count, day, escape, is_raw_text, one_line
+from qa.export import respelled
 from qa.results import Answer, Citation, Claim, Passage, Quote, Speaker, Verdict
 from ui.preview import Surroundings, shortened
 
@@ -86,7 +87,8 @@ def answer_card(
     numbers = itertools.count(len(answer.quotes) + beside_numbers + 1)
     return (
         f'<article class="answer {answer.verdict.value}">{_searched(answer) if completed else ""}'
-        f'<h2 class="verdict">{verdict_line(answer)}</h2>{body}{beside}{_related(answer, numbers, checked)}{_ACTS}'
+        f'<h2 class="verdict">{verdict_line(answer)}</h2>{_respelled(answer)}{body}{beside}'
+        f"{_related(answer, numbers, checked)}{_ACTS}"
         "</article>"
     )
 
@@ -111,6 +113,10 @@ def _searched(answer: Answer) -> str:
         f'<p class="searched">Searching: <q><bdi>{escape(answer.question)}</bdi></q> (from your last question) '
         '<button type="button" class="act as-typed">Search as typed</button></p>'
     )
+
+
+def _respelled(answer: Answer) -> str:
+    return f'<p class="respelled">{one_line(respelled(answer))}</p>' if answer.read_as else ""
 
 
 def _claim(claim: Claim, numbers: Iterator[int], name: str, checked: Checked) -> str:
