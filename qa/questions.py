@@ -72,7 +72,7 @@ def clean_question(question: str) -> str:
 
 
 def plain_question(question: str) -> str:
-    """Return the question alone, of a clean one, with a question mark: "Who is Ida?" of "can you tell me who Ida is".
+    """Return the question alone, of a clean one, with a question mark: "who is Ida?" of "can you tell me who Ida is".
 
     "Tell me the population of Rome" asks what it is. What is shouted is said in small letters.
     """
@@ -87,4 +87,4 @@ def plain_question(question: str) -> str:
         text = text.lower()
     else:
         return f"{text}?" if text[-1:].isalnum() else text
-    return f"{text[0].upper()}{text[1:].rstrip(' .!?')}?"
+    return f"{text.rstrip(' .!?')}?"

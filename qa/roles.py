@@ -24,7 +24,7 @@ SHORT_TITLES = frozenset("sen gov gen col maj lt capt cmdr sgt adm brig rev st m
 
 _WHO_IS = re.compile(r"\s*who(?:'s|’s| is| are| was| were) (?:the |an? )?([^\W\d_].*?)\W*", re.IGNORECASE)
 _POST_WORDS, _POST = 3, 40  # words right before a name, and the characters that hold them
-_WHO_HOLDS = re.compile(r"\s*who(?:'s|’s| is| are| was| were) (?:the|an?)\b", re.IGNORECASE)
+_WHO_HOLDS = re.compile(r"\s*who(?:'s|’s| is| are| was| were) (?:(?:the|an?)\b|(?=(?-i:[a-z])))", re.IGNORECASE)
 _WHAT_THAT_SAYS = re.compile(r"\b[^\W_]+(?:s|ed) that\b")
 _WHAT_IS_SAID = re.compile(
     r"\s*what (?:did|does|do|has|have|had) (?:the )?([^\W\d_].*?)"
@@ -79,9 +79,12 @@ def echoed_words(question: str) -> frozenset[str]:
 
 
 def asked_name(question: str) -> str:
-    """Return the name of which a question asks who it is: who is Ida Marlow? "" when it asks something else."""
+    """Return the name of which a question asks who it is: who is Ida Marlow? "" when it asks something else.
+
+    Where a question has no capital at all, any words may be one: who is ida marlow?
+    """
     asked = _WHO_IS.fullmatch(question)
-    return asked[1] if asked and asked[1][0].isupper() else ""
+    return asked[1] if asked and (asked[1][0].isupper() or question.islower()) else ""
 
 
 def asked_speaker(question: str) -> str:
@@ -99,8 +102,10 @@ def is_description(text: str, start: int, end: int, question: str) -> bool:
     if not name or SHORT_TITLES.issuperset(_WORD.findall(text[start:end].casefold())):
         return False
     titles = _TITLES_AHEAD.match(text, end)
-    places = (end, titles.end()) if titles else (end,)  # the question may name the titles too
-    if any(text[at : at + len(name) + 1].casefold() == f" {name}" for at in places):
-        return True
     before = _BEFORE_DESCRIPTION.search(text, max(0, start - 12), start)
-    return before is not None and text[: before.start()].casefold().endswith(name)
+    after = {end, titles.end() if titles else end}  # the question may name the titles too
+    places = [at + 1 for at in after if text[at : at + 1] == " "]
+    if before:
+        places.append(before.start() - len(name))
+    called = (text[max(0, at) : at + len(name)] for at in places)
+    return any(words.casefold() == name and (words[0].isupper() or not question.islower()) for words in called)

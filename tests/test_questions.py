@@ -41,12 +41,12 @@ def test_a_question_is_taken_out_of_what_stands_around_it(typed: str) -> None:
 @pytest.mark.parametrize(
     ("typed", "expected"),
     [
-        ("Tell me who Ida Marlow is", "Who is Ida Marlow?"),
-        ("I wonder how big the camp at Karst was.", "How big was the camp at Karst?"),
-        ("Tell me who said what it was", "Who said what it was?"),
-        ("Do you know in which year it began?", "In which year it began?"),
-        ("Can you give me the population of Karst?", "What is the population of Karst?"),
-        ("WHO RULES KARST?", "Who rules karst?"),
+        ("Tell me who Ida Marlow is", "who is Ida Marlow?"),
+        ("I wonder how big the camp at Karst was.", "how big was the camp at Karst?"),
+        ("Tell me who said what it was", "who said what it was?"),
+        ("Do you know in which year it began?", "in which year it began?"),
+        ("Can you give me the population of Karst?", "what is the population of Karst?"),
+        ("WHO RULES KARST?", "who rules karst?"),
     ],
 )
 def test_it_is_put_as_a_question(typed: str, expected: str) -> None:

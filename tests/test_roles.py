@@ -27,6 +27,7 @@ def place(text: str) -> tuple[str, int, int]:
         ("The minister said that the [faction] rules it", "Who controls it?", False),
         ("The [minister]. He said that the faction rules it", "Who controls it?", False),
         ("The minister [Ida Marlow] said that the faction rules it", "Who is the minister?", False),
+        ("The minister [Ida Marlow] said that the faction rules it", "who is minister", False),
         ("The minister [Ida Marlow] said that the faction rules it", "Who is ruling it?", True),
         ("The minister [Ida Marlow] said that the faction rules it", "Who is the group ruling it?", True),
         ("It is what the [minister] said that rules it", "Who is the head of the town?", True),
@@ -58,6 +59,10 @@ def test_who_only_tells_it_stands_before_what_is_told(marked: str, question: str
         ("the [Colonel] Ida Marlow called", "Who is Ida Marlow?", True),
         ("Ida Marlow built it with the [engineer]", "Who was Ida Marlow?", False),
         ("Ida Marlow, the [engineer], built it", "Who built it?", False),
+        ("the [engineer] Ida Marlow built it", "who is ida marlow?", True),
+        ("Ida Marlow, the [engineer], built it", "who is ida marlow?", True),
+        ("the [engineer] ida marlow built it", "Who is Ida Marlow?", True),
+        ("the [port] mayor saw it", "who is mayor?", False),
     ],
 )
 def test_what_a_name_is_stands_beside_it(marked: str, question: str, expected: bool) -> None:
