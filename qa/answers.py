@@ -15,6 +15,7 @@ from index.segmenting import lack_marks, words_and_gaps
 from qa.roles import SHORT_TITLES, asked_name, asked_speaker
 from qa.spans import whole_words
 from qa.speakers import speech_of
+from qa.speech_words import RANKS
 
 NUMBER_WORDS = frozenset(
     "one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen"
@@ -40,12 +41,7 @@ METRIC = frozenset(
 IMPERIAL = frozenset("miles mi mile feet ft foot inches yards acres pounds lb lbs ounces oz tons gallons".split())
 POWERS = frozenset("square sq cubic".split())
 MONTHS = frozenset("january february march april may june july august september october november december".split())
-TITLES = SHORT_TITLES | frozenset(
-    "president premier chancellor minister prime secretary senator governor mayor ambassador judge justice general"
-    " colonel major lieutenant captain commander sergeant admiral brigadier king queen prince princess emperor empress"
-    " sultan sheikh ayatollah imam pope cardinal bishop archbishop reverend saint sir lord lady dame doctor professor"
-    " vice deputy".split()
-)
+TITLES = SHORT_TITLES | RANKS
 # these bind the capitals around them to one name
 PARTICLES = frozenset("al el bin ibn de da del della di du la le van von der den ul ur".split())
 # a capital at the beginning of a sentence makes no name of these
@@ -311,9 +307,16 @@ def with_owner(words: Words, first: int, last: int, question: str) -> tuple[int,
 
 
 def whole_description(words: Words, first: int, last: int, question: str) -> tuple[int, int]:
-    """Take what a name is called by, where the question asks who it is: United Nations relief coordinator."""
-    if asked_name(question) and words[first][:1].islower():
+    """Take what a name is called by, where the question asks who it is: United Nations relief coordinator.
+
+    Not the first names that follow, where the question has the last one alone: spokesman [Col Ida] Marlow.
+    """
+    name = asked_name(question).casefold()
+    if name and words[first][:1].islower():
         first -= _names_on(words, first - 1, question, step=-1)
+    if name and words.low(last + 1) == name and any(words[number][:1].islower() for number in range(first, last)):
+        while last > first and (is_name(words[last]) or words.low(last) in SHORT_TITLES):
+            last -= 1
     return first, last
 
 

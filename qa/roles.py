@@ -15,8 +15,10 @@ from qa.speech_words import (
     DETERMINERS,
     PREPOSITIONS,
     PRONOUNS,
+    RANKS,
     REPORTING,
     SAYING,
+    TITLES,
 )
 
 # shortened titles: alone they do not tell who somebody is
@@ -24,7 +26,7 @@ SHORT_TITLES = frozenset("sen gov gen col maj lt capt cmdr sgt adm brig rev st m
 
 _WHO_IS = re.compile(r"\s*who(?:'s|’s| is| are| was| were) (?:the |an? )?([^\W\d_].*?)\W*", re.IGNORECASE)
 _POST_WORDS, _POST = 3, 40  # words right before a name, and the characters that hold them
-_WHO_HOLDS = re.compile(r"\s*who(?:'s|’s| is| are| was| were) (?:(?:the|an?)\b|(?=(?-i:[a-z])))", re.IGNORECASE)
+_WHO_HOLDS = re.compile(r"\s*who(?:'s|’s| is| are| was| were) (?:(the|an?)\b|(?=(?-i:[a-z])))", re.IGNORECASE)
 _WHAT_THAT_SAYS = re.compile(r"\b[^\W_]+(?:s|ed) that\b")
 _WHAT_IS_SAID = re.compile(
     r"\s*what (?:did|does|do|has|have|had) (?:the )?([^\W\d_].*?)"
@@ -33,6 +35,9 @@ _WHAT_IS_SAID = re.compile(
 )
 _BEFORE_DESCRIPTION = re.compile(r"(?:,|\()? ?(?:(?:is|are|was|were) )?(?:(?:the|an?) )?$", re.IGNORECASE)
 _WORD = re.compile(r"[^\W_]+")
+_FIRST_NAMES = re.compile(r"( [A-Z][^\W_]*)(?: [A-Z][^\W_]*)?")
+_MOST_FIRST_NAMES = 2
+_SAY_WHO = RANKS | TITLES  # and begin with a capital before a name
 _TITLES_AHEAD = re.compile(rf"(?: (?:{'|'.join(sorted(SHORT_TITLES))})\b\.?)*", re.IGNORECASE)
 _CHOICE = re.compile(
     rf"\s*(?:{'|'.join(sorted(AUXILIARIES | {'shall'}))})\b|.*\b(?:or|between|versus|vs|which of)\b",
@@ -93,19 +98,38 @@ def asked_speaker(question: str) -> str:
     return asked[1] if asked and asked[1].casefold() not in PRONOUNS else ""
 
 
+def is_rest_of_name(text: str, start: int, end: int, question: str) -> bool:
+    """Tell whether words are no more of a person than a name: who is Marlow? "Ida", before it, or "Ida Marlow".
+
+    What leads a name may be a title, which says more: "Minister Marlow".
+    """
+    name, post = asked_name(question).casefold(), _WHO_HOLDS.match(question)
+    if not name or " " in name or (post and post[1]):
+        return False
+    words = _WORD.findall(text[start:end])
+    if len(words) > 1 and words[-1].casefold() == name:
+        words.pop()
+    elif text[end : end + 1 + len(name)].casefold() != f" {name}":
+        return False
+    first_names = (word[0].isupper() and not word.isupper() and word.casefold() not in _SAY_WHO for word in words)
+    return len(words) <= _MOST_FIRST_NAMES and all(first_names)
+
+
 def is_description(text: str, start: int, end: int, question: str) -> bool:
     """Tell whether words stand right beside the name that the question asks about: who is Ida Marlow? the engineer.
 
-    Shortened titles may stand between them, and are no description themselves: the engineer Dr Ida Marlow.
+    Between them may stand shortened titles, which are no description themselves (the engineer Dr Ida Marlow), and
+    first names where the question has one name alone.
     """
     name = asked_name(question).casefold()
     if not name or SHORT_TITLES.issuperset(_WORD.findall(text[start:end].casefold())):
         return False
-    titles = _TITLES_AHEAD.match(text, end)
+    between = _TITLES_AHEAD.match(text, end)  # the question may name the titles too
+    places = {end, between.end() if between else end}
+    if " " not in name and (first := _FIRST_NAMES.match(text, max(places))):
+        places |= {first.end(1), first.end()}
+    called = [text[at + 1 : at + 1 + len(name)] for at in places if text[at : at + 1] == " "]
     before = _BEFORE_DESCRIPTION.search(text, max(0, start - 12), start)
-    after = {end, titles.end() if titles else end}  # the question may name the titles too
-    places = [at + 1 for at in after if text[at : at + 1] == " "]
     if before:
-        places.append(before.start() - len(name))
-    called = (text[max(0, at) : at + len(name)] for at in places)
+        called.append(text[max(0, before.start() - len(name)) : before.start()])
     return any(words.casefold() == name and (words[0].isupper() or not question.islower()) for words in called)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from qa.roles import SHORT_TITLES, echoed_words
+from qa.roles import SHORT_TITLES, echoed_words, is_rest_of_name
 
 if TYPE_CHECKING:
     import numpy as np
@@ -62,7 +62,7 @@ def best_spans(
     """Return the spans of the highest start plus end logit, best first; equal scores keep text order.
 
     None is without a word that says something: "the", "after it" or "Col" alone are no answers, nor is what only
-    repeats the question (`qa.roles.echoed_words`).
+    repeats the question (`qa.roles.echoed_words`, `qa.roles.is_rest_of_name`).
 
     Args:
         logits: (n, 2) float32, start and end logit of each token of the text.
@@ -86,7 +86,12 @@ def best_spans(
         ScoredSpan(*whole_words(text, offsets[s][0], offsets[e][1]), score=-score) for score, s, e in sorted(scored)
     )
     echoed = echoed_words(question)
-    telling = (span for span in words if _says_something(text[span.start : span.end], echoed))
+    telling = (
+        span
+        for span in words
+        if _says_something(text[span.start : span.end], echoed)
+        and not is_rest_of_name(text, span.start, span.end, question)
+    )
     return keep_apart(telling, most=decoding.kept)
 
 

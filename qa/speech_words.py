@@ -249,6 +249,14 @@ _PEOPLE = (
 DOCUMENTS = frozenset(_DOCUMENTS.split())
 # Before a name: "coordinator Mark Lowcock".
 TITLES = frozenset(word for word in _PEOPLE.split() if not word.endswith("s"))
+# Part of how one is addressed: "Lady Marlow".
+RANKS = frozenset(
+    "president premier chancellor minister prime secretary senator governor mayor ambassador judge justice sheriff "
+    "general colonel major lieutenant captain commander sergeant corporal constable admiral marshal brigadier king "
+    "queen prince princess emperor empress tsar sultan sheikh baron baroness duke duchess earl count countess "
+    "ayatollah imam rabbi pope cardinal bishop archbishop reverend saint sir lord lady dame doctor professor vice "
+    "deputy".split()
+)
 SPEAKERS = DOCUMENTS | frozenset(f"{_ORGANISATIONS} {_PEOPLE}".split())
 
 # Before a speaker without an article: "opposition sources", "media reports".

@@ -116,6 +116,13 @@ def test_a_description_of_the_name_asked_about_comes_with_whose_it_is() -> None:
     assert whole(text, marked, "Who called it so?") == marked
 
 
+@pytest.mark.parametrize("marked", ["spokesman", "spokesman Col", "spokesman Col Myles"])
+def test_first_names_do_not_belong_to_a_description(marked: str) -> None:
+    text = "This is why spokesman Col Myles Caggins called Idlib a magnet"
+    assert whole(text, marked, "Who is Caggins?") == "spokesman"
+    assert whole(text, marked, "Who called it so?") == marked
+
+
 def test_without_punctuation_two_names_side_by_side_stay_two() -> None:
     assert whole("In winter the whole council of Albany Abercrombie wrote refused it", "Abercrombie") == "Abercrombie"
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qa.roles import asked_speaker, echoed_words, is_description, is_teller
+from qa.roles import asked_speaker, echoed_words, is_description, is_rest_of_name, is_teller
 
 
 def place(text: str) -> tuple[str, int, int]:
@@ -60,6 +60,8 @@ def test_who_only_tells_it_stands_before_what_is_told(marked: str, question: str
         ("Ida Marlow built it with the [engineer]", "Who was Ida Marlow?", False),
         ("Ida Marlow, the [engineer], built it", "Who built it?", False),
         ("the [engineer] Ida Marlow built it", "who is ida marlow?", True),
+        ("the [engineer] Ida Anna Marlow built it", "Who is Marlow?", True),
+        ("the [engineer] Ida Anna Marlow built it", "Who is Anna Marlow?", False),
         ("Ida Marlow, the [engineer], built it", "who is ida marlow?", True),
         ("the [engineer] ida marlow built it", "Who is Ida Marlow?", True),
         ("the [port] mayor saw it", "who is mayor?", False),
@@ -67,6 +69,25 @@ def test_who_only_tells_it_stands_before_what_is_told(marked: str, question: str
 )
 def test_what_a_name_is_stands_beside_it(marked: str, question: str, expected: bool) -> None:
     assert is_description(*place(marked), question) is expected
+
+
+@pytest.mark.parametrize(
+    ("marked", "question", "expected"),
+    [
+        ("the engineer [Ida] Marlow built it", "Who is Marlow?", True),
+        ("the engineer [Ida Marlow] built it", "who is marlow?", True),
+        ("the engineer [Col Ida] Marlow built it", "Who is Marlow?", True),
+        ("the [engineer Ida] Marlow built it", "Who is Marlow?", False),
+        ("[Minister] Marlow built it", "Who is Marlow?", False),
+        ("[UKIP] Marlow built it", "Who is Marlow?", False),
+        ("the engineer [Ida] Anna Marlow built it", "Who is Marlow?", False),
+        ("the engineer [Ida] Marlow built it", "Who built it?", False),
+        ("Minister [Ida Marlow] built it", "Who is the Minister?", False),
+        ("[Ida] Minister built it", "Who is the Minister?", False),
+    ],
+)
+def test_the_rest_of_a_name_does_not_say_who_it_is(marked: str, question: str, expected: bool) -> None:
+    assert is_rest_of_name(*place(marked), question) is expected
 
 
 @pytest.mark.parametrize(

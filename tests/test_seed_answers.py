@@ -35,6 +35,8 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Corpus:
         ("Who is petitioning the US and NATO for military assistance?", "Turkey s Erdogan", None),
         ("What secures the closed border?", "walls trenches and guards", "the WSJ"),
         ("Who is Mark Lowcock?", "United Nations emergency relief coordinator", None),
+        ("Who is Lowcock?", "United Nations emergency relief coordinator", None),
+        ("who is mark lowcock", "United Nations emergency relief coordinator", None),
         ("Who is the US coalition spokesman?", "Col Myles Caggins", "Col Myles Caggins"),
         ("What did Assad say?", "liberate every inch of the country", "Assad"),
         (
