@@ -116,9 +116,8 @@ def test_a_description_of_the_name_asked_about_comes_with_whose_it_is() -> None:
     assert whole(text, marked, "Who called it so?") == marked
 
 
-@pytest.mark.parametrize("marked", ["spokesman", "spokesman Col", "spokesman Col Myles"])
-def test_first_names_do_not_belong_to_a_description(marked: str) -> None:
-    text = "This is why spokesman Col Myles Caggins called Idlib a magnet"
+def test_first_names_do_not_belong_to_a_description() -> None:
+    text, marked = "This is why spokesman Col Myles Caggins called Idlib a magnet", "spokesman Col Myles"
     assert whole(text, marked, "Who is Caggins?") == "spokesman"
     assert whole(text, marked, "Who called it so?") == marked
 
