@@ -32,6 +32,7 @@ from qa.reader import Readable, Reader, Reading
 from qa.results import Answer, Citation, CitationCheck, CitationKey, CitationState, Passage, Verdict, quote_digest
 from qa.retrieval import Filters, RetrievalConfig, missing_words, prepare, retrieve_passages
 from qa.span_reader import SpanReader
+from qa.spelling import respell
 
 RELATED_PASSAGES = 5
 WIDER = 4  # times the passages that are read are looked at for copies of them
@@ -143,7 +144,8 @@ class Corpus:
 
     def _answer(self, opened: _Opened, question: str, filters: Filters) -> Answer:
         snapshot, reader = opened.snapshot, self._loaded_reader()
-        query = prepare(question, snapshot, opened.encoder)
+        spelled = respell(question, snapshot)
+        query = prepare(spelled.text, snapshot, opened.encoder)
         found = WIDER * reader.passages_read
         passages = retrieve_passages(query, snapshot, k=found, filters=filters, config=self._config)
         nearest = [_readable(passage, snapshot) for passage in passages]
@@ -161,7 +163,7 @@ class Corpus:
             related=tuple(readable.passage for readable in voices[:RELATED_PASSAGES]),
             missing_words=missing_words(query.terms),
             index_id=snapshot.index_id,
-            read_as=query.read_as,
+            read_as=spelled.read_as,
         )
 
     def segments(self, question: str, k: int = 10, *, filters: Filters | None = None) -> list[tuple[Citation, ...]]:

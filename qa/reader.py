@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -36,13 +36,11 @@ class Query:
         text: the question as it is searched and read.
         vector: (dim,) float32, unit length.
         terms: its content words, in order, without repeats.
-        read_as: see `qa.results.Answer`.
     """
 
     text: str
     vector: npt.NDArray[np.float32]
     terms: tuple[Term, ...]
-    read_as: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

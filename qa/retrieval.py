@@ -22,7 +22,6 @@ from qa.fusion import convex_combination
 from qa.questions import clean_question, plain_question
 from qa.reader import Query, Term
 from qa.results import Citation, Passage
-from qa.spelling import respell
 
 MAX_PASSAGES = 200
 
@@ -83,10 +82,9 @@ class Filters:
 
 
 def prepare(question: str, snapshot: Snapshot, encoder: Encoder) -> Query:
-    """Return a question, spelled right and plain, with its vector and its content words weighted by their rarity."""
-    spelled = respell(clean_question(question), snapshot)
-    text = plain_question(spelled.text)
-    return Query(text, encoder.encode_question(text), content_terms(text, snapshot.lexical), spelled.read_as)
+    """Return a question, made plain, with its vector and its content words weighted by their rarity in the corpus."""
+    text = plain_question(clean_question(question))
+    return Query(text, encoder.encode_question(text), content_terms(text, snapshot.lexical))
 
 
 def content_terms(text: str, lexical: LexicalIndex) -> tuple[Term, ...]:

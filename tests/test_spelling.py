@@ -69,6 +69,7 @@ def test_the_answer_tells_what_was_read(index: Path) -> None:
     assert answer.read_as == {"Idlbi": "Idlib"}
     assert answer.missing_words == ()
     assert answer.claims == corpus.ask("who rules Idlib?").claims != ()
+    assert corpus.retrieve("Idlbi") != corpus.retrieve("Idlib")  # it could not tell
     assert "“Idlbi” stands nowhere in the documents and was read as “Idlib”." in answer.to_markdown()
 
 
