@@ -1,4 +1,4 @@
-"""The encoder's six layers: an ONNX graph made from weights in memory, run by ONNX Runtime on as many threads as cores.
+"""The encoder's layers: an ONNX graph made from weights in memory, run by ONNX Runtime on as many threads as cores.
 
 A text is a pass of its own: nothing is padded, and its result depends on no other text. Matrices are multiplied in 8
 bits. A matrix has a scale for each output, its inputs have one for each token: with one for all tokens the few that are
@@ -13,7 +13,7 @@ from concurrent.futures import Future
 from typing import TYPE_CHECKING, TypeVar
 
 from index.graphs import MICROSOFT, Graph
-from index.minilm import HEAD_WIDTH, LAYERS, WIDTH
+from index.minilm import HEAD_WIDTH, WIDTH, layer_count
 from index.threads import threads, usable_cores
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ class _EncoderGraph(Graph):
     def states(self) -> str:
         """Return what the last layer gives, (length, 384) float32."""
         x = self._norm("norm", "embedded")
-        for layer in range(LAYERS):
+        for layer in range(layer_count(self._weights)):
             x = self._layer(f"layer.{layer}.", x)
         return x
 

@@ -126,6 +126,11 @@ def load_weights() -> Weights:
     return {**load_tables(), **ours}
 
 
+def layer_count(weights: Mapping[str, object]) -> int:
+    """Return how many layers weights have: the encoder's six, or fewer of a network trained from it."""
+    return sum(name.endswith(".qkv.weight") for name in weights)
+
+
 def without_layers(weights: Weights) -> Weights:
     """Return the weights that are still needed once `index.layers.Layers` has been made of the others."""
     return {name: tensor for name, tensor in weights.items() if not name.startswith("layer.")}

@@ -11,6 +11,7 @@ from dataclasses import replace
 from itertools import combinations
 
 from index.documents import Document, Span
+from qa.answers import PARTICLES
 from qa.reader import Reading
 from qa.results import Citation, Claim, Quote, Verdict
 from qa.speakers import find_speaker
@@ -34,6 +35,8 @@ _THE_BEFORE = re.compile(r"\bthe\W*\Z", re.IGNORECASE)
 _REST_OF_KIND = re.compile(rf"(?:[ -][a-z]\w*){{0,2}} (?:{'|'.join(sorted(_BODIES))})")
 _RELATIVE_CLAUSE = re.compile(r"\W+(?:which|who|that)\b")
 _KIND_OF_WHAT_IS_NAMED = re.compile(r".*\b[^\W\d_A-Z][^\W\d_]{3,}(?= [A-Z]\w* (?:\w+ )*[A-Z])")
+_ENDS_IN_BODY = re.compile(rf" (?:{'|'.join(sorted(_BODIES))})\Z")
+_NAME_AFTER = re.compile(rf"(?: [A-Z]\w*| (?:{'|'.join(sorted(PARTICLES))}) [A-Z]\w*)+")
 _WHOSE = re.compile(rf"(?:['’ ]s)? (?:{'|'.join(sorted(_BODIES))})(?= [A-Z])")  # "Karst [militia] Free Men"
 _ASKS_WHEN = re.compile(r"\b(?:when|(?:what|which) (?:year|month|date|day))\b", re.IGNORECASE)
 # one person or place at a time holds these
@@ -71,7 +74,7 @@ def names_first(readings: Sequence[Reading], question: str) -> list[Reading]:
     asked = frozenset(key_words(question))
     names = [
         one
-        for one in readings
+        for one in map(_with_name, readings)
         if _names(one.text) and not _says_whose(one) and not asked.issuperset(key_words(one.text))
     ]
     found = []
@@ -107,6 +110,15 @@ def _name_alone(name: Reading, kinds: Sequence[str]) -> Span:
     if kind and _is_of_a_kind(kind[0], kinds):
         return Span(name.answer.start + kind.end() + 1, name.answer.end)
     return name.answer
+
+
+def _with_name(reading: Reading) -> Reading:
+    """Return a reading with the name that follows it, where it ends in what kind that is: al Qaeda faction [NAME]."""
+    end = reading.within.end
+    name = _NAME_AFTER.match(reading.readable.passage.text, end) if _ENDS_IN_BODY.search(reading.text) else None
+    return (
+        replace(reading, answer=Span(reading.answer.start, reading.answer.end + name.end() - end)) if name else reading
+    )
 
 
 def _says_whose(name: Reading) -> bool:

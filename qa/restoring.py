@@ -1,9 +1,8 @@
 """Text that has lost its punctuation -> the same text with the marks it most likely had, for the reader alone.
 
 The reader comes from an encoder that has read punctuated text, and finds answers better in it. What is restored is
-never shown and never quoted: `Restored.places` leads every character back to the text as it is. The network is the
-segmenter's, with one output for each class of mark (`index.segmenting.BoundaryNet`); `training/train_marks.py` makes
-its weights, `weights/marks.md` is their card.
+never shown and never quoted: `Restored.places` leads every character back to the text as it is. The network is that of
+`qa/mark_network.py`.
 """
 
 from __future__ import annotations
@@ -12,13 +11,14 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import IntEnum
-from functools import cache, partial
+from functools import cache, lru_cache, partial
 from pathlib import Path
 
-from index.segmenting import BoundaryNet, check_sha256, lack_marks, words_and_gaps
+from index.segmenting import check_sha256, lack_marks, words_and_gaps
+from qa.mark_network import MarkNetwork
 
 WEIGHTS = Path(__file__).parent / "weights" / "marks.safetensors"
-WEIGHTS_SHA256 = "b2150df91374905cfbe9344af3375ebbcb0392291e032dba18ca23da13dd3488"
+WEIGHTS_SHA256 = "00576b07b7d2d3757b9d3cabeee458ab0b83714e24222f6c2506000f21f7d9ab"
 
 
 class Mark(IntEnum):
@@ -32,6 +32,7 @@ class Mark(IntEnum):
     JOINED = 5
 
 
+TEXTS_KNOWN = 1_000  # passages are read again and again, and finding their marks takes as long as reading them
 LOWERED = {Mark.SENTENCE: 0.6}  # a logit loses so much: a false end of a sentence parts what belongs together
 
 _WRITTEN = {Mark.SENTENCE: ". ", Mark.CLOSING: ") ", Mark.OPENING: " (", Mark.PAUSE: ", "}
@@ -77,9 +78,10 @@ class Restored:
 class Restorer:
     """Knows how to get the network, which is loaded when the first text lacks marks, and what its logits lose."""
 
-    def __init__(self, net: Callable[[], BoundaryNet], lowered: Mapping[Mark, float] = LOWERED) -> None:
+    def __init__(self, net: Callable[[], MarkNetwork], lowered: Mapping[Mark, float] = LOWERED) -> None:
         """``lowered``: what the logit of each kind of mark loses before the likeliest is taken."""
         self._net, self._lowered = net, lowered
+        self._known = lru_cache(TEXTS_KNOWN)(self._find)
 
     def lowering(self, lowered: Mapping[Mark, float]) -> Restorer:
         """Return one with the same network that lowers other logits."""
@@ -87,19 +89,22 @@ class Restorer:
 
     def marks(self, text: str) -> dict[int, Mark]:
         """Return the likeliest mark of each gap that had one, by the gap's offset; only where the text lacks marks."""
+        return dict(self._known(text))
+
+    def _find(self, text: str) -> tuple[tuple[int, Mark], ...]:
         words, gaps = words_and_gaps(text)
         bare = lack_marks(gaps)
         if not any(bare):
-            return {}
-        logits = self._net().logits([word.of(text) for word in words], gaps)
+            return ()
+        logits = self._net().logits([word.of(text) for word in words])
         for mark, loss in self._lowered.items():
             logits[:, mark] -= loss
         likeliest = logits.argmax(axis=1).tolist()
-        return {
-            word.end: Mark(kind)
+        return tuple(
+            (word.end, Mark(kind))
             for word, gap, lacking, kind in zip(words, gaps, bare, likeliest, strict=False)
             if kind and lacking and gap == " "
-        }
+        )
 
     def restore(self, text: str) -> Restored:
         """Return the text with the marks it most likely had; text that has its marks comes back as it is."""
@@ -140,7 +145,7 @@ def load_restorer(weights: Path = WEIGHTS) -> Restorer:
     return Restorer(cache(partial(_load_net, weights)))
 
 
-def _load_net(weights: Path) -> BoundaryNet:
+def _load_net(weights: Path) -> MarkNetwork:
     from safetensors.numpy import load_file
 
-    return BoundaryNet.from_tensors(load_file(weights))
+    return MarkNetwork(load_file(weights))

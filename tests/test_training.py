@@ -11,10 +11,15 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from conftest import SEEDS
+from safetensors.numpy import load_file
 from test_span_reader import TEXT
 
 from index import minilm
 from index.layers import Layers
+from qa.mark_network import SHARED, WINDOW, MarkNetwork, pieces_of, unpacked
+from qa.restoring import WEIGHTS as MARKS
+from qa.restoring import Mark
 from qa.span_network import Network, load_weights, make_pairs
 from qa.span_reader import WEIGHTS
 from training.reader_data import Example
@@ -113,8 +118,8 @@ def test_as_many_of_a_teachers_examples_as_asked_keep_their_marks_the_others_are
     def teacher(pair) -> tuple[np.ndarray, float]:
         return np.zeros((len(pair), 2), np.float32), 0.0
 
-    text = "The bridge (of stone) crosses the Aar. It was built in 1834 by Ida Marlow. Later, it was closed."
-    examples = [Example("Who built it?", text, ((63, 73),), "test", "one")] * 12
+    text = "The bridge (stone, wide) over the Aar: it was built by Ida Marlow; a road, once. Later, Bern closed it."
+    examples = [Example("Who built it?", text, ((55, 65),), "test", "one")] * 12
     (whole,) = {len(pair) for pair in items.example_pairs(examples)}
 
     def lengths(as_written: float, *, varied: bool = False) -> Counter[int]:
@@ -212,3 +217,28 @@ def test_a_wide_network_is_the_mean_of_runs_taught_once_more_and_teaches_a_narro
     monkeypatch.setattr(train_reader, "RUNS", (runs[0], train_reader.Config(seed=2)))
     with pytest.raises(SystemExit, match=r"seed-2 holds weights made in another way"):
         train_reader.main()
+
+
+def test_the_network_that_scores_gaps_is_the_one_that_is_trained(monkeypatch: pytest.MonkeyPatch) -> None:
+    torch = pytest.importorskip("torch")
+    from training import train_marks
+
+    stored = load_file(MARKS)
+    weights = {name: torch.from_numpy(array) for name, array in {**minilm.load_tables(), **unpacked(stored)}.items()}
+    words = (SEEDS / "000_fd202e94ced50b5a.txt").read_text().split()
+    monkeypatch.setattr(train_marks, "DROP", 0.0)
+    window = pieces_of(words[:WINDOW], minilm.load_tokenizer())
+    trained = train_marks.logits(weights, [window], torch.Generator())[0].numpy()
+    found = MarkNetwork(stored).logits(words)
+    assert found.shape == (len(words) - 1, len(Mark))
+    whole = slice(0, WINDOW - 1 - SHARED)  # what only the first window reads
+    assert np.abs(found[whole] - trained[whole]).mean() < 0.1  # the product multiplies in 8 bits
+
+
+def test_marks_of_a_long_text_are_those_of_its_parts() -> None:
+    words = (SEEDS / "000_fd202e94ced50b5a.txt").read_text().split()
+    network = MarkNetwork(load_file(MARKS))
+    whole, part = network.logits(words).argmax(axis=1), network.logits(words[300:400]).argmax(axis=1)
+    same = whole[300 + SHARED : 399 - SHARED] == part[SHARED:-SHARED]
+    assert same.mean() > 0.9
+    assert (part > 0).sum() > 5

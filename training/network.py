@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from index.layers import EPSILON
-from index.minilm import HEAD_WIDTH, LAYERS, WIDTH
+from index.minilm import HEAD_WIDTH, WIDTH, layer_count
 from qa.span_network import Pair
 
 PAD = 0
@@ -77,13 +77,29 @@ def last_states(
         drop: dropout.
         see: is shown what the matrices ``out`` and ``down`` of each layer read, by their names.
     """
-    n, length = batch.tokens.shape
     kind = weights["norm.weight"].dtype
-    x = F.embedding(batch.tokens, weights["words.weight"]) + weights["positions.weight"][:length]
+    x = F.embedding(batch.tokens, weights["words.weight"]) + weights["positions.weight"][: batch.tokens.shape[1]]
     x = x.to(kind) + weights["types.weight"][batch.types]
-    x = drop(norm(weights, "norm", x + batch.matches[..., None].to(kind) * weights["match.weight"]))
-    readable = batch.mask[:, None, None, :]
-    for layer in range(LAYERS):
+    x = x + batch.matches[..., None].to(kind) * weights["match.weight"]
+    return through_layers(weights, x, batch.mask, drop=drop, see=see)
+
+
+def through_layers(
+    weights: Weights,
+    x: Tensor,
+    mask: Tensor,
+    *,
+    drop: Callable[[Tensor], Tensor],
+    see: Callable[[str, Tensor], None] = lambda name, x: None,
+) -> Tensor:
+    """Return what all layers that there are weights of make of (n, length, 384) embedded tokens; see `last_states`.
+
+    ``mask``: (n, length) bool, False on padding.
+    """
+    n, length, _ = x.shape
+    x = drop(norm(weights, "norm", x))
+    readable = mask[:, None, None, :]
+    for layer in range(layer_count(weights)):
         name = f"layer.{layer}."
         q, k, v = linear(weights, name + "qkv", x).view(n, length, 3, -1, HEAD_WIDTH).permute(2, 0, 3, 1, 4)
         seen = F.scaled_dot_product_attention(q, k, v, attn_mask=readable).transpose(1, 2).flatten(2)

@@ -1,37 +1,46 @@
-"""Train the network of `qa/restoring.py`: which mark stood in each gap of a text that has lost its punctuation.
+"""Train the network of `qa/mark_network.py`: which mark stood in each gap of a text that has lost its punctuation.
 
-    python -m training.train_marks --data ../shared/data
+    python -m training.train_marks --data ../shared/data --begin OUT/wide
 
-Trains on the punctuated text of the sets below, stripped, with the marks that were there as labels. After training, put
-the printed SHA-256 into `WEIGHTS_SHA256` of `qa/restoring.py`. `--evaluate` prints the table of the shipped weights.
+Trains on the punctuated text of the sets below, stripped, with the marks that were there as labels. It begins with the
+first layers of the wide reader that `training.train_reader` makes in ``OUT/wide``. After training, put the printed
+SHA-256 into `WEIGHTS_SHA256` of `qa/restoring.py`. `--evaluate` prints the table of the shipped weights.
 """
 
 from __future__ import annotations
 
 import argparse
 import hashlib
+import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from safetensors.numpy import save_file
+from safetensors.torch import load_file
 from torch import Tensor
-from torch.nn import functional
+from torch.nn import functional as F
 
-from index import segmenting
-from index.segmenting import GAP_FEATURES, KNOWN_LETTERS, WORD, shape_features
+from index import minilm
+from index.segmenting import SHAPE_FEATURES, WORD
+from qa.mark_network import Pieces, packed, pieces_of
 from qa.restoring import WEIGHTS, Mark, load_restorer
-from training.reader_data import read_squad, split_articles, strip_text
-from training.train_segmenter import Recipe, TrainedNet, fit, read_qamr, read_ud, read_wice
+from training.network import PAD, linear, through_layers
+from training.reader_data import read_squad, read_xquad, split_articles, strip_text
+from training.train_reader import FROZEN, READER
+from training.train_segmenter import read_qamr, read_ud, read_wice
 
-Floats = npt.NDArray[np.float32]
-Ints = npt.NDArray[np.int64]
-RECIPE = Recipe(hidden=128, learning_rate=2e-3, dropout=0.1)
-EPOCHS = 6
+LAYERS, HIDDEN = 4, 256
+WINDOW_WORDS, BATCH, BATCHES = 128, 16, 2_950  # five times through the text
+LEARNING_RATE, WARMUP, WEIGHT_DECAY, DROP, AVERAGE = 3e-4, 0.06, 0.01, 0.1, 0.99
+PIECES = 4  # of a batch, each computed by one thread
+SEED = 1
+WHICH_TEXT = 1  # the reader's passages have this type
 
+Weights = dict[str, Tensor]
 
 _LOST = ((Mark.SENTENCE, ".!?…"), (Mark.CLOSING, ")]}”»"), (Mark.OPENING, "([{“«"), (Mark.PAUSE, ",;:–—-\"‘’'"))
 _GAP = re.compile(r"[\W_]+")
@@ -54,63 +63,117 @@ def lost_marks(original: str) -> dict[int, Mark]:
 
 
 def texts(data: Path) -> Iterator[str]:
-    """Yield running text with its marks; of SQuAD 2.0 the articles that the reader is trained on."""
+    """Yield running text with its marks; of SQuAD 2.0 and XQuAD the articles that the reader is trained on."""
     for doc in [*read_ud(data, "train"), *read_wice(data), *read_qamr(data)]:
         yield " ".join(doc)
     squad = read_squad(data / "squad2" / "dev-half-v2.0.json", "squad2")
     trained_on = split_articles({e.group for e in squad}).train
     yield from dict.fromkeys(e.passage for e in squad if e.group in trained_on)
     yield from dict.fromkeys(e.passage for e in read_squad(data / "covid_qa" / "covid_qa.json", "covid_qa"))
+    yield from dict.fromkeys(e.passage for e in read_xquad(data, squad)[0])
+    policies = [read_squad(data / "policyqa" / f"{part}.json", "policyqa") for part in ("dev", "test")]
+    yield from dict.fromkeys(e.passage for part in policies for e in part)
 
 
-def labelled(text: str) -> tuple[list[str], list[int]]:
+def labelled(text: str) -> tuple[list[str], list[Mark]]:
     """Return a text's words, and for each the class of the mark that stood after it."""
     bare, _ = strip_text(text)
     lost = lost_marks(text)
     words = list(WORD.finditer(bare))
-    return [word.group()[:KNOWN_LETTERS] for word in words], [lost.get(word.end(), Mark.NONE) for word in words]
+    return [word.group() for word in words], [lost.get(word.end(), Mark.NONE) for word in words]
 
 
-class Stream:
-    """All texts end to end, a row a word."""
-
-    def __init__(self, texts: Iterator[str], vocabulary: dict[str, int]) -> None:
-        words: list[str] = []
-        marks: list[int] = []
-        for text in texts:
-            more, kinds = labelled(text)
-            words += more
-            marks += kinds
-        known: dict[str, Floats] = {}
-        for word in words:
-            if word not in known:
-                known[word] = np.array([*shape_features(word), *(False,) * GAP_FEATURES], np.float32)
-        self.words: Ints = np.array([vocabulary.setdefault(word.lower(), len(vocabulary)) for word in words])
-        self.features = np.stack([known[word] for word in words])
-        self.marks: Ints = np.array(marks)
-
-
-def batches(stream: Stream, rng: np.random.Generator) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
-    """Yield one epoch: the stream cut into windows at a random phase, shuffled."""
-    size, batch = RECIPE.window_words, RECIPE.batch
-    starts = rng.permutation(np.arange(int(rng.integers(size)), len(stream.words) - size, size))
-    for first in range(0, len(starts) - batch + 1, batch):
-        rows = starts[first : first + batch, None] + np.arange(size)
-        words, features, marks = (torch.from_numpy(c[rows]) for c in (stream.words, stream.features, stream.marks))
-        yield words, features, marks
+def initial_weights(begin: Path) -> tuple[Weights, Weights]:
+    """Return (frozen, trained) weights: the first layers of a reader in a folder, letter case unread, new outputs."""
+    tables = {name: torch.from_numpy(array) for name, array in minilm.load_weights().items() if name in FROZEN}
+    reader = {name: tensor.float() for name, tensor in load_file(str(begin / READER)).items()}
+    generator = torch.Generator().manual_seed(0)
+    width = minilm.WIDTH
+    trained = {
+        name: tensor
+        for name, tensor in reader.items()
+        if name.startswith(("types.", "norm.", *(f"layer.{layer}." for layer in range(LAYERS))))
+    }
+    trained["shape.weight"] = torch.zeros(width, SHAPE_FEATURES)
+    trained["hid.weight"] = torch.randn(HIDDEN, 2 * width, generator=generator) * 0.03
+    trained["hid.bias"] = torch.zeros(HIDDEN)
+    trained["out.weight"] = torch.randn(len(Mark), HIDDEN, generator=generator) * 0.03
+    trained["out.bias"] = torch.zeros(len(Mark))
+    return tables, {name: trained[name].clone().requires_grad_() for name in sorted(trained)}
 
 
-def train(stream: Stream, table: Floats, seed: int) -> dict[str, Floats]:
-    """Return the averaged weights, named as ``segmenting.BoundaryNet`` wants them."""
-    torch.manual_seed(seed)
-    rng = np.random.default_rng(seed)
+def logits(weights: Weights, windows: Sequence[Pieces], generator: torch.Generator) -> Tensor:
+    """Return (n, n_words - 1, n_marks) logits of windows of as many words, with dropout; see `MarkNetwork.logits`."""
 
-    def loss(net: TrainedNet, words: Tensor, features: Tensor, marks: Tensor) -> Tensor:
-        return functional.cross_entropy(net(words, features).flatten(0, 1), marks[:, :-1].flatten())
+    def drop(x: Tensor) -> Tensor:
+        return x * ((torch.rand(x.shape[0], 1, x.shape[2], generator=generator) >= DROP) / (1 - DROP))
 
-    steps = EPOCHS * len(stream.words) // (RECIPE.window_words * RECIPE.batch)
-    epochs = [batches(stream, rng) for _ in range(EPOCHS)]
-    return fit(TrainedNet(table, RECIPE, outputs=len(Mark)), epochs, loss, steps=steps)
+    length = -(-max(len(window.tokens) for window in windows) // 8) * 8
+    tokens = torch.full((len(windows), length), PAD)
+    shapes = torch.zeros(len(windows), length, SHAPE_FEATURES)
+    for row, window in enumerate(windows):
+        tokens[row, : len(window.tokens)] = torch.tensor(window.tokens)
+        shapes[row, : len(window.tokens)] = torch.from_numpy(window.shapes)
+    x = F.embedding(tokens, weights["words.weight"]) + weights["positions.weight"][:length]
+    x = x + weights["types.weight"][WHICH_TEXT] + shapes @ weights["shape.weight"].T
+    states = through_layers(weights, x, tokens != PAD, drop=drop)
+    rows = torch.arange(len(windows))[:, None]
+    before = states[rows, torch.tensor([window.lasts[:-1] for window in windows])]
+    after = states[rows, torch.tensor([window.firsts[1:] for window in windows])]
+    return linear(weights, "out", F.relu(linear(weights, "hid", torch.cat([before, after], -1))))
+
+
+def train(words: Sequence[str], marks: Sequence[Mark], begin: Path) -> dict[str, np.ndarray]:
+    """Return the averaged weights after ``BATCHES`` steps over windows of running text, in random order."""
+    torch.set_num_threads(1)
+    frozen, trained = initial_weights(begin)
+    average = {name: tensor.detach().clone() for name, tensor in trained.items()}
+    groups = [
+        {"params": [t for t in trained.values() if t.dim() > 1], "weight_decay": WEIGHT_DECAY},
+        {"params": [t for t in trained.values() if t.dim() == 1], "weight_decay": 0.0},
+    ]
+    optimizer = torch.optim.AdamW(groups, lr=LEARNING_RATE, betas=(0.9, 0.98), eps=1e-6, fused=True)
+    kinds, tokenizer = torch.tensor(marks), minilm.load_tokenizer()
+
+    def gradients(task: tuple[list[int], int]) -> tuple[float, Sequence[Tensor]]:
+        starts, seed = task
+        leaves = {name: tensor.detach().requires_grad_() for name, tensor in trained.items()}
+        windows = [pieces_of(words[start : start + WINDOW_WORDS], tokenizer) for start in starts]
+        found = logits({**frozen, **leaves}, windows, torch.Generator().manual_seed(seed))
+        gold = torch.stack([kinds[start : start + WINDOW_WORDS - 1] for start in starts])
+        loss = F.cross_entropy(found.flatten(0, 1), gold.flatten()) * len(starts)
+        return float(loss.detach()), torch.autograd.grad(loss, list(leaves.values()))
+
+    losses: list[float] = []
+    with ThreadPoolExecutor(2) as pool:
+        for step, starts in zip(range(BATCHES), batches(len(words)), strict=False):
+            size = BATCH // PIECES
+            tasks = [(starts[i * size : (i + 1) * size], (SEED * 1_000_003 + step) * 16 + i) for i in range(PIECES)]
+            done = list(pool.map(gradients, tasks))
+            for index, tensor in enumerate(trained.values()):
+                tensor.grad = sum(found[index] for _, found in done) / BATCH
+            torch.nn.utils.clip_grad_norm_(list(trained.values()), 1.0)
+            rate = min((step + 1) / (BATCHES * WARMUP), (1 + math.cos(math.pi * step / BATCHES)) / 2)
+            for group in optimizer.param_groups:
+                group["lr"] = LEARNING_RATE * rate
+            optimizer.step()
+            for name, tensor in trained.items():
+                average[name].lerp_(tensor.detach(), 1 - min(AVERAGE, (1 + step) / (10 + step)))
+            losses.append(sum(loss for loss, _ in done) / BATCH)
+            if (step + 1) % 50 == 0:
+                print(f"{step + 1}/{BATCHES} loss {sum(losses[-50:]) / 50:.4f}", flush=True)
+    return {name: tensor.numpy() for name, tensor in average.items()}
+
+
+def batches(n_words: int) -> Iterator[list[int]]:
+    """Yield where the windows of each batch begin: the text is cut at a random phase, again whenever it is used up."""
+    rng = np.random.default_rng(SEED)
+    starts: list[int] = []
+    while True:
+        if len(starts) < BATCH:
+            phase = int(rng.integers(WINDOW_WORDS))
+            starts = rng.permutation(np.arange(phase, n_words - WINDOW_WORDS, WINDOW_WORDS)).tolist()
+        yield [starts.pop() for _ in range(BATCH)]
 
 
 def print_table(data: Path) -> None:
@@ -141,20 +204,25 @@ def _pairs(text: str) -> list[tuple[int, int]]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--begin", type=Path, help="the folder of the wide reader's weights; needed to train")
     parser.add_argument("--out", type=Path, default=WEIGHTS)
-    parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--evaluate", action="store_true", help="only print the table of the shipped weights")
     args = parser.parse_args()
-    if not args.evaluate:
-        vocabulary: dict[str, int] = {}
-        stream = Stream(texts(args.data), vocabulary)
-        print(f"{len(stream.words):,} words", flush=True)
-        table = segmenting.WordVectors(*segmenting.encoder_table())(list(vocabulary))
-        weights = train(stream, table, args.seed)
-        save_file({name: weights[name].astype(np.float16) for name in sorted(weights)}, args.out)
-        print(hashlib.sha256(args.out.read_bytes()).hexdigest())
+    if args.evaluate:
+        print_table(args.data)
         return
-    print_table(args.data)
+    if args.begin is None:
+        parser.error("--begin is needed: where training.train_reader left the wide reader, OUT/wide")
+    words: list[str] = []
+    marks: list[Mark] = []
+    for text in texts(args.data):
+        found = labelled(text)
+        words += found[0]
+        marks += found[1]
+    print(f"{len(words):,} words", flush=True)
+    stored = packed(train(words, marks, args.begin))
+    save_file({name: np.ascontiguousarray(stored[name]) for name in sorted(stored)}, args.out)
+    print(hashlib.sha256(args.out.read_bytes()).hexdigest())
 
 
 if __name__ == "__main__":
