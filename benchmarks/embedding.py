@@ -27,6 +27,7 @@ from sentence_transformers import SentenceTransformer
 from index import minilm
 from index.embedding import load_encoder, unit_rows
 from index.layers import Layers, in_parallel
+from qa.restoring import LOWERED, load_restorer
 from qa.span_reader import SpanReader
 
 SEED_DOCUMENT = Path(__file__).parent.parent / "seeds" / "000_fd202e94ced50b5a.txt"
@@ -82,14 +83,24 @@ def embeddings(texts: Sequence[str]) -> dict[str, Callable[[], np.ndarray]]:
 
 
 def readings(passages: Sequence[str]) -> dict[str, Way]:
-    """Return ways to read the passages for one question, and to embed the question."""
+    """Return ways to read the passages for one question, and to embed the question.
+
+    The seed document has lost its marks: new passages are those whose marks the reader has to restore first.
+    """
     readers = {"reading 8 passages in float32": SpanReader.load(exact=True), "reading 8 passages": SpanReader.load()}
+    new = SpanReader.load()._network
     encoder = load_encoder()
     asked = [QUESTION] * len(passages)
     ways: dict[str, Way] = {
         name: partial(reader._network.candidates, asked, passages, breaks=[()] * len(passages))
         for name, reader in readers.items()
     }
+
+    def read_new() -> None:
+        new._restorer = load_restorer().lowering(LOWERED)
+        new.candidates(asked, passages, breaks=[()] * len(passages))
+
+    ways["reading 8 new passages"] = read_new
     return {**ways, "one question": lambda: encoder.encode_question(QUESTION)}
 
 

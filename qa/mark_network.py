@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from index import minilm
+from index.graphs import Graph
 from index.layers import Layers, in_7_bits
 from index.segmenting import KNOWN_LETTERS, UNKNOWN_PIECE, shape_features
 
@@ -70,6 +71,11 @@ class MarkNetwork:
         self._weights = minilm.without_layers(weights)
         self._layers = Layers(weights)
         self._tokenizer = minilm.load_tokenizer()
+        # in a graph too: NumPy would multiply on several threads, beside those that read other passages
+        graph = Graph()
+        hidden = graph.op("Relu", _linear(graph, "sides", weights, "hid"))
+        self._outputs = _linear(graph, hidden, weights, "out")
+        self._session = graph.session(("sides", 2 * minilm.WIDTH), (self._outputs, len(weights["out.bias"])))
 
     def logits(self, words: Sequence[str]) -> Floats:
         """Return (n_words - 1, n_marks) float32: what the network says of each gap, before any normalisation.
@@ -88,12 +94,21 @@ class MarkNetwork:
     def _window(self, words: Sequence[str]) -> Floats:
         import numpy as np
 
-        w, pieces = self._weights, pieces_of(words, self._tokenizer)
-        states = self._layers(minilm.embedded(w, pieces.tokens, 1) + pieces.shapes @ w["shape.weight"].T)
+        pieces = pieces_of(words, self._tokenizer)
+        shapes, places = np.unique(pieces.shapes, axis=0, return_inverse=True)
+        cased = (shapes @ self._weights["shape.weight"].T)[places]
+        states = self._layers(minilm.embedded(self._weights, pieces.tokens, 1) + cased)
         sides = np.concatenate([states[pieces.lasts[:-1]], states[pieces.firsts[1:]]], axis=1)
-        hidden = np.maximum(sides @ w["hid.weight"].T + w["hid.bias"], 0)
-        logits: Floats = hidden @ w["out.weight"].T + w["out.bias"]
+        logits: Floats = self._session.run([self._outputs], {"sides": sides})[0]
         return logits
+
+
+def _linear(graph: Graph, x: str, weights: Mapping[str, Floats], name: str) -> str:
+    """Return ``x @ W.T + b`` of a named matrix."""
+    matrix = graph.constant(f"{name}.weight", weights[f"{name}.weight"].T, "float32")
+    return graph.op(
+        "Add", graph.op("MatMul", x, matrix), graph.constant(f"{name}.bias", weights[f"{name}.bias"], "float32")
+    )
 
 
 def packed(weights: Mapping[str, Floats]) -> dict[str, npt.NDArray[np.generic]]:
