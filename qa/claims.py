@@ -36,7 +36,7 @@ _REST_OF_KIND = re.compile(rf"(?:[ -][a-z]\w*){{0,2}} (?:{'|'.join(sorted(_BODIE
 _RELATIVE_CLAUSE = re.compile(r"\W+(?:which|who|that)\b")
 _KIND_OF_WHAT_IS_NAMED = re.compile(r".*\b[^\W\d_A-Z][^\W\d_]{3,}(?= [A-Z]\w* (?:\w+ )*[A-Z])")
 _ENDS_IN_BODY = re.compile(rf" (?:{'|'.join(sorted(_BODIES))})\Z")
-_NAME_AFTER = re.compile(rf"(?: [A-Z]\w*| (?:{'|'.join(sorted(PARTICLES))}) [A-Z]\w*)+")
+_NAME_AFTER = re.compile(rf" [A-Z]\w*(?: (?:(?:of|of the|{'|'.join(sorted(PARTICLES))}) )?[A-Z]\w*)*")
 _WHOSE = re.compile(rf"(?:['’ ]s)? (?:{'|'.join(sorted(_BODIES))})(?= [A-Z])")  # "Karst [militia] Free Men"
 _ASKS_WHEN = re.compile(r"\b(?:when|(?:what|which) (?:year|month|date|day))\b", re.IGNORECASE)
 # one person or place at a time holds these

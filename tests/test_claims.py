@@ -77,6 +77,10 @@ def test_a_name_after_its_description_is_the_answer_to_who() -> None:
     for question in ("Who rules the town?", "Which group rules the town?", "Which militia rules it?"):
         best = names_first(with_its_kind, question)[0]
         assert (best.answer, best.score) == (Span(name_alone, with_its_kind[1].answer.end), 0.5)
+    kind_alone = readings(("the group", 0.5), ("local militia", 0.2), text=OF_A_KIND)
+    best, rest = names_first(kind_alone, "Which group rules the town?")
+    assert (best.answer, best.score) == (Span(name_alone, with_its_kind[1].answer.end), 0.5)
+    assert rest == kind_alone[1]
     of_a_place = OF_A_KIND.replace("local", "Karst")
     whose = readings(("the group", 0.5), ("Karst", 0.3), ("Free Men of Karst", 0.2), text=of_a_place)
     for question in ("Who rules the town?", "Which group rules the town?"):
