@@ -92,8 +92,8 @@ def citation_blocks(check: CitationCheck) -> list[str]:
 
 
 def verdict(answer: Answer) -> str:
-    """Return how the documents stand to the question, and which words of it were read as others, as plain text."""
-    return " ".join(filter(None, (_verdict(answer), respelled(answer))))
+    """Return which words of the question were read as others, and how the documents stand to it, as plain text."""
+    return " ".join(filter(None, (respelled(answer), _verdict(answer))))
 
 
 def _verdict(answer: Answer) -> str:
