@@ -275,8 +275,7 @@ class BoundaryNet:
         self._vectors = vectors
         graph = Graph()
         self._logits = _gap_logits(graph, weights)
-        width, outputs = weights["inp.weight"].shape[1], len(weights["out.bias"])
-        self._session = graph.session(("words", width), (self._logits, outputs))
+        self._session = graph.session(("words", weights["inp.weight"].shape[1]), (self._logits, 1))
 
     @classmethod
     def from_tensors(cls, tensors: Mapping[str, Floats]) -> BoundaryNet:
@@ -290,22 +289,14 @@ class BoundaryNet:
         return cls(weights, WordVectors(tokenizer, table @ weights.pop("projection").T))
 
     def probabilities(self, words: Sequence[str], gaps: Sequence[str]) -> Floats:
-        """Return (n_words - 1,) float32: how likely a sentence ends in each gap."""
-        return _sigmoid(self.logits(words, gaps))[:, 0]
-
-    def logits(self, words: Sequence[str], gaps: Sequence[str]) -> Floats:
-        """Return (n_words - 1, n_outputs) float32: what the network says of each gap, before any normalisation.
-
-        There is at least one gap.
-        """
+        """Return (n_words - 1,) float32: how likely a sentence ends in each gap, of which there is at least one."""
         import numpy as np
 
         shown = [word[:KNOWN_LETTERS] for word in words]
         shapes = np.array([_shape(word) for word in shown], np.float32)
         marks = np.array([*(_gap(gap) for gap in gaps), (False,) * GAP_FEATURES], np.float32)
         read = np.concatenate([self._vectors([word.lower() for word in shown]), shapes, marks], axis=1)
-        result: Floats = self._session.run([self._logits], {"words": read})[0]
-        return result
+        return _sigmoid(self._session.run([self._logits], {"words": read})[0])[:, 0]
 
 
 def _gap_logits(graph: Graph, weights: Mapping[str, Floats]) -> str:

@@ -151,7 +151,7 @@ class Stream:
 class TrainedNet(nn.Module):
     """The network of ``segmenting.BoundaryNet``, with dropout."""
 
-    def __init__(self, table: Floats, recipe: Recipe, outputs: int = 1) -> None:
+    def __init__(self, table: Floats, recipe: Recipe) -> None:
         super().__init__()
         self.table = torch.from_numpy(table)
         self.recipe = recipe
@@ -163,7 +163,7 @@ class TrainedNet(nn.Module):
             for dilation in segmenting.DILATIONS
         )
         self.hid = nn.Linear(2 * hidden, hidden)
-        self.out = nn.Linear(hidden, outputs)
+        self.out = nn.Linear(hidden, 1)
         self.drop = nn.Dropout(recipe.dropout)
 
     def forward(self, words: Tensor, features: Tensor) -> Tensor:
