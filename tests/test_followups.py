@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from qa.followups import Asked, complete, names
+from qa.followups import Asked, complete, may_lean, names
 
 DIALOGUES = Path(__file__).parent / "data" / "dialogues.jsonl"
 
@@ -52,6 +52,17 @@ def test_a_question_that_stands_alone_is_never_touched() -> None:
 def test_odd_questions_raise_nothing(question: str) -> None:
     complete(question, Asked("", ()))
     complete(question, Asked("Who ((( rules \\1 [a-z] Idlib?", ("\\1 (((",)))
+
+
+def test_what_stands_around_a_question_does_not_hide_that_it_leans() -> None:
+    before = Asked("Who rules Idlib?", ("Hayat Tahrir al Sham",))
+    for typed, plain in (
+        ("Can you tell me why?", "why?"),
+        ("Please tell me when they attacked", "when they attacked?"),
+    ):
+        assert may_lean(typed)
+        assert complete(typed, before) == complete(plain, before) is not None
+    assert not may_lean("Can you tell me who attacked Aleppo in 2015?")
 
 
 def test_names_are_runs_of_capitals_without_question_words() -> None:

@@ -7,6 +7,7 @@ import html
 import json
 import logging
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +60,13 @@ def test_a_sign_of_life_comes_before_the_answer(corpus: ScriptedCorpus) -> None:
     assert not first.announcement
     assert "Sources differ: 2 claims" in last.turns[-1].reply
     assert last.announcement == "Sources differ: 2 claims."
+
+
+def test_words_read_as_others_are_announced(corpus: ScriptedCorpus) -> None:
+    corpus.answers[DEATHS] = replace(corpus.answers[DEATHS], read_as={"<dyed": "died"})
+    announcement = answered(corpus, DEATHS).announcement
+    assert announcement.startswith("Sources differ: 2 claims. ")
+    assert escaping.escape("“<dyed” stands nowhere in the documents and was read as “died”.") in announcement
 
 
 def test_turns_follow_one_another_and_old_ones_leave(corpus: ScriptedCorpus) -> None:

@@ -17,7 +17,8 @@ from test_span_reader import TEXT
 
 from index import minilm
 from index.layers import Layers
-from qa.mark_network import SHARED, WINDOW, MarkNetwork, pieces_of, unpacked
+from index.minilm import layer_count
+from qa.mark_network import SHARED, WINDOW, MarkNetwork, packed, pieces_of, unpacked
 from qa.restoring import WEIGHTS as MARKS
 from qa.restoring import Mark
 from qa.span_network import Network, load_weights, make_pairs
@@ -233,6 +234,18 @@ def test_the_network_that_scores_gaps_is_the_one_that_is_trained(monkeypatch: py
     assert found.shape == (len(words) - 1, len(Mark))
     whole = slice(0, WINDOW - 1 - SHARED)  # what only the first window reads
     assert np.abs(found[whole] - trained[whole]).mean() < 0.1  # the product multiplies in 8 bits
+
+
+def test_mark_networks_are_stored_as_they_are_multiplied_and_read_any_words() -> None:
+    stored = load_file(MARKS)
+    again = packed(unpacked(stored))
+    assert again.keys() == stored.keys()
+    whole = [name for name, tensor in stored.items() if tensor.dtype == np.int8]
+    assert len(whole) == 4 * layer_count(stored)
+    assert all((again[name] == stored[name]).all() for name in whole)
+    network = MarkNetwork(stored)
+    for words in (["Donaudampfschifffahrtsgesellschaft"] * 400, ["\u200b", "x" * 500, "日本語"], ["one", "two"]):
+        assert network.logits(words).shape == (len(words) - 1, len(Mark))
 
 
 def test_marks_of_a_long_text_are_those_of_its_parts() -> None:
