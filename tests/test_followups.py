@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from qa.followups import Asked, complete, may_lean, names
+from qa.results import Answer, Verdict
 
 DIALOGUES = Path(__file__).parent / "data" / "dialogues.jsonl"
 
@@ -63,6 +64,8 @@ def test_what_stands_around_a_question_does_not_hide_that_it_leans() -> None:
         assert may_lean(typed)
         assert complete(typed, before) == complete(plain, before) is not None
     assert not may_lean("Can you tell me who attacked Aleppo in 2015?")
+    typed = Answer("Can you tell me who rules Idlib", Verdict.NOT_FOUND, (), (), (), "a1b2c3")
+    assert complete("why?", Asked.of(typed)) == "why rules Idlib?"
 
 
 def test_names_are_runs_of_capitals_without_question_words() -> None:

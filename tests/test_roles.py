@@ -78,6 +78,7 @@ def test_what_a_name_is_stands_beside_it(marked: str, question: str, expected: b
         ("the engineer [Ida Marlow] built it", "who is marlow?", True),
         ("the engineer [Col Ida] Marlow built it", "Who is Marlow?", True),
         ("the [engineer Ida] Marlow built it", "Who is Marlow?", False),
+        ("then [Rock Star Ida] Marlow built it", "Who is Marlow?", False),
         ("[Minister] Marlow built it", "Who is Marlow?", False),
         ("[UKIP] Marlow built it", "Who is Marlow?", False),
         ("the engineer [Ida] Anna Marlow built it", "Who is Marlow?", False),

@@ -233,7 +233,9 @@ def test_the_network_that_scores_gaps_is_the_one_that_is_trained(monkeypatch: py
     found = MarkNetwork(stored).logits(words)
     assert found.shape == (len(words) - 1, len(Mark))
     whole = slice(0, WINDOW - 1 - SHARED)  # what only the first window reads
-    assert np.abs(found[whole] - trained[whole]).mean() < 0.1  # the product multiplies in 8 bits
+    apart = np.abs(found[whole] - trained[whole]).mean(axis=1)
+    assert apart.mean() < 0.1  # the product multiplies in 8 bits
+    assert apart.max() < 0.5
 
 
 def test_mark_networks_are_stored_as_they_are_multiplied_and_read_any_words() -> None:
