@@ -63,6 +63,7 @@ GAP_FEATURES = len(GAP_MARKS) + 5
 SHAPE_FEATURES = 16
 
 
+@lru_cache(maxsize=1 << 16)
 def shape_features(word: str) -> list[bool]:
     """Return what the encoder's uncased vectors do not say about a word: its letter case and its length."""
     size, capital, rest = len(word), word[0].isupper(), word[1:]
@@ -86,6 +87,7 @@ def shape_features(word: str) -> list[bool]:
     ]
 
 
+@lru_cache(maxsize=1 << 12)
 def gap_features(gap: str) -> list[bool]:
     """Return which marks stand between two words, and how they are spaced; a single space gives only False."""
     tokens = gap.split()
@@ -293,8 +295,8 @@ class BoundaryNet:
         import numpy as np
 
         shown = [word[:KNOWN_LETTERS] for word in words]
-        shapes = np.array([_shape(word) for word in shown], np.float32)
-        marks = np.array([*(_gap(gap) for gap in gaps), (False,) * GAP_FEATURES], np.float32)
+        shapes = np.array([shape_features(word) for word in shown], np.float32)
+        marks = np.array([*(gap_features(gap) for gap in gaps), (False,) * GAP_FEATURES], np.float32)
         read = np.concatenate([self._vectors([word.lower() for word in shown]), shapes, marks], axis=1)
         return _sigmoid(self._session.run([self._logits], {"words": read})[0])[:, 0]
 
@@ -320,10 +322,6 @@ def _gap_logits(graph: Graph, weights: Mapping[str, Floats]) -> str:
         x = graph.op("Add", x, graph.op("Mul", value, graph.op("Sigmoid", gate)))
     top = graph.op("Relu", convolved(x, "hid", 2))  # of the word before the gap and the one after it
     return graph.op("Transpose", graph.op("Squeeze", convolved(top, "out", 1), first), perm=[1, 0])
-
-
-_shape = lru_cache(maxsize=1 << 16)(shape_features)
-_gap = lru_cache(maxsize=1 << 12)(gap_features)
 
 
 def _sigmoid(x: Floats) -> Floats:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from index import minilm
 from index.graphs import Graph
 from index.layers import Layers, in_7_bits
-from index.segmenting import KNOWN_LETTERS, UNKNOWN_PIECE, shape_features
+from index.segmenting import KNOWN_LETTERS, SHAPE_FEATURES, UNKNOWN_PIECE, shape_features
 
 if TYPE_CHECKING:
     import numpy as np
@@ -48,7 +48,7 @@ def pieces_of(words: Sequence[str], tokenizer: Tokenizer) -> Pieces:
     import numpy as np
 
     shown = [word[:KNOWN_LETTERS] for word in words]
-    tokens, firsts, lasts, shapes = [minilm.CLS], [], [], [[False] * len(shape_features("a"))]
+    tokens, firsts, lasts, shapes = [minilm.CLS], [], [], [[False] * SHAPE_FEATURES]
     for word, encoding in zip(shown, tokenizer.encode_batch(shown, add_special_tokens=False), strict=True):
         pieces = encoding.ids[:MOST_PIECES] or [UNKNOWN_PIECE]
         firsts.append(len(tokens))
@@ -95,6 +95,7 @@ class MarkNetwork:
         import numpy as np
 
         pieces = pieces_of(words, self._tokenizer)
+        # a few kinds of words, so that this product is too small for threads too
         shapes, places = np.unique(pieces.shapes, axis=0, return_inverse=True)
         cased = (shapes @ self._weights["shape.weight"].T)[places]
         states = self._layers(minilm.embedded(self._weights, pieces.tokens, 1) + cased)

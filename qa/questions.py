@@ -1,7 +1,7 @@
 """What somebody typed -> the question as it is searched and read. Pure.
 
-People who chat write "could you please tell me who controls Idlib". The reader knows plain questions: words around one,
-and a question mark that is missing, cost answers (docs/decisions/0019-plain-questions.md).
+People who chat write "could you please tell me who controls Idlib". The reader knows plain questions, and words around
+one cost answers (docs/decisions/0019-plain-questions.md).
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from qa.roles import SHORT_TITLES, echoed_words, is_rest_of_name
+from qa.roles import SHORT_TITLES, asked_name, echoed_words, is_rest_of_name
 
 if TYPE_CHECKING:
     import numpy as np
@@ -85,12 +85,12 @@ def best_spans(
     words = (
         ScoredSpan(*whole_words(text, offsets[s][0], offsets[e][1]), score=-score) for score, s, e in sorted(scored)
     )
-    echoed = echoed_words(question)
+    echoed, asks_who = echoed_words(question), bool(asked_name(question))
     telling = (
         span
         for span in words
         if _says_something(text[span.start : span.end], echoed)
-        and not is_rest_of_name(text, span.start, span.end, question)
+        and not (asks_who and is_rest_of_name(text, span.start, span.end, question))
     )
     return keep_apart(telling, most=decoding.kept)
 

@@ -30,7 +30,7 @@ from qa.mark_network import Pieces, packed, pieces_of
 from qa.restoring import WEIGHTS, Mark, load_restorer
 from training.network import PAD, linear, through_layers
 from training.reader_data import read_squad, read_xquad, split_articles, strip_text
-from training.train_reader import FROZEN, READER
+from training.train_reader import READER
 from training.train_segmenter import read_qamr, read_ud, read_wice
 
 LAYERS, HIDDEN = 4, 256
@@ -85,7 +85,7 @@ def labelled(text: str) -> tuple[list[str], list[Mark]]:
 
 def initial_weights(begin: Path) -> tuple[Weights, Weights]:
     """Return (frozen, trained) weights: the first layers of a reader in a folder, letter case unread, new outputs."""
-    tables = {name: torch.from_numpy(array) for name, array in minilm.load_weights().items() if name in FROZEN}
+    tables = {name: torch.from_numpy(array) for name, array in minilm.load_tables().items()}
     reader = {name: tensor.float() for name, tensor in load_file(str(begin / READER)).items()}
     generator = torch.Generator().manual_seed(0)
     width = minilm.WIDTH
