@@ -114,11 +114,10 @@ def _name_alone(name: Reading, kinds: Sequence[str]) -> Span:
 
 def _with_name(reading: Reading) -> Reading:
     """Return a reading with the name that follows it, where it ends in what kind that is: al Qaeda faction [NAME]."""
-    end = reading.within.end
-    name = _NAME_AFTER.match(reading.readable.passage.text, end) if _ENDS_IN_BODY.search(reading.text) else None
-    return (
-        replace(reading, answer=Span(reading.answer.start, reading.answer.end + name.end() - end)) if name else reading
-    )
+    name = _NAME_AFTER.match(reading.readable.passage.text, reading.within.end)
+    if not (name and _ENDS_IN_BODY.search(reading.text)):
+        return reading
+    return replace(reading, answer=Span(reading.answer.start, reading.answer.end + len(name[0])))
 
 
 def _says_whose(name: Reading) -> bool:
